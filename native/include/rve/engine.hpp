@@ -1,0 +1,271 @@
+// ruvector-edge: the door to the engine for C++. (C programs: rve.h, the same door as a C ABI.)
+//
+// One Engine is one open memory: one file, one writer, any number of querying threads. An insert is durable
+// before its completion runs (at the default level), searchable at once, and found again after power loss.
+//
+//   rve::OpenOptions options;
+//   options.path = "robot.rve"; options.dimensions = 128;
+//   std::unique_ptr<rve::Engine> memory;
+//   rve::Status status = rve::Engine::open(options, &memory);
+//
+// Every call is thread-safe unless it says otherwise. Nothing throws. Completions run on the engine's
+// committer or query threads, must be short, and must not call back into submit* (they may hand over).
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/env.hpp"
+#include "base/limits.hpp"
+#include "base/status.hpp"
+
+namespace rve {
+
+enum class Metric : uint8_t { kCosine = 1, kL2 = 2, kIp = 3 };  // FORMAT.md: identity.metric
+
+// When a completion may run (STORAGE.md 2.5). From cheap to strict.
+enum class Durability : uint8_t {
+  kBuffered,  // in RAM: survives nothing, at most 1 s or one group behind
+  kInterval,  // written, synced every interval_ms: survives SIGKILL
+  kGroup,     // fdatasync of its group returned ok: survives power loss
+  kSync,      // as kGroup, and no other call rides in its group
+};
+
+// How the file is cut (FORMAT.md 1). open() accepts the two layouts that layoutIsKnown() names; the crash
+// enumerator uses tiny ones so that it can visit every state.
+struct Layout {
+  uint32_t page_bytes = 4096;                // header, group and checksum unit; power of two
+  uint32_t chunk_bytes = 64 * 1024;          // unit of space
+  uint32_t group_bytes_max = kGroupBytesMax; // one sync window
+  uint32_t log_run_chunks_min = 4;           // 256 KiB
+  uint32_t log_run_chunks_max = 64;          // 4 MiB
+  uint64_t file_bytes_max = 64ull << 30;     // view address space
+};
+
+// What background work may do on its own. Tests set all_manual and call the jobs themselves.
+struct Tuning {
+  bool all_manual = false;              // no threads: pump() commits, maintain() runs one job at a time
+  uint32_t query_threads = 0;           // 0: cores - 1, at least 1
+  uint32_t freeze_rows = 8192;          // the tail is sealed from this many rows on
+  uint64_t checkpoint_log_bytes = 4u << 20;
+  uint32_t checkpoint_groups = 256;
+  uint32_t checkpoint_idle_ms = 30'000; // after the last write, when fewer
+  uint32_t segment_rows_max = 262'144;  // no merge makes a larger one
+  uint32_t hnsw_m = 16;
+  uint32_t hnsw_ef_construction = 100;
+  uint32_t ef_search = 64;              // when a query names none
+  double dead_ratio_compact = 0.2;      // compaction rewrites a segment above this share of dead rows
+};
+
+struct OpenOptions {
+  std::string path;
+  uint32_t dimensions = 0;       // 0: take the file's; needed to create one
+  bool has_metric = false;       // false: take the file's, or cosine for a new file
+  Metric metric = Metric::kCosine;
+  bool read_only = false;
+  bool create_if_missing = true;
+  Durability durability = Durability::kGroup;
+  uint32_t linger_ms = 0;        // wait for company before closing a group; 32 waiters or 64 KiB close it early
+  uint32_t interval_ms = 200;    // kInterval
+  uint64_t bytes_max = 0;        // refuse inserts when the file would grow beyond; 0: Layout::file_bytes_max
+  Layout layout;
+  Tuning tuning;
+  // Null: the real ones. Not owned; must outlive the Engine.
+  Disk* disk = nullptr;
+  Clock* clock = nullptr;
+  Rng* rng = nullptr;
+};
+
+// n rows to store. Strings and vectors are owned, so the caller's memory is free at once.
+struct InsertBatch {
+  uint32_t count = 0;
+  std::vector<float> matrix;        // count x dimensions, row-major; finite; non-zero rows under cosine
+  std::vector<uint64_t> ids;        // empty: assigned in order; else count distinct ids <= kIdMax
+  std::vector<int64_t> times_ms;    // empty: the clock's now; else count
+  std::string source;               // "" : none
+  bool has_sequence = false;        // with source and boot: the key of dedupe. Rows take sequence, +1, +2 ...
+  uint32_t boot = 0;
+  uint64_t sequence = 0;
+  std::vector<std::string> labels;  // 0, 1 (all rows) or count; "" is no label
+  std::vector<uint32_t> payload_ends;  // empty, or count ascending ends in `payload_bytes`
+  std::vector<uint8_t> payload_bytes;
+};
+
+struct InsertResult {
+  Status status;
+  std::vector<int64_t> ids;  // one per row; -1: known already by (source, boot, sequence), not stored again
+  uint64_t lsn = 0;          // waitDurable(lsn) covers every row, known ones too
+};
+using InsertDone = std::function<void(InsertResult&&)>;
+
+struct ForgetResult {
+  Status status;
+  uint64_t count = 0;  // live records that are gone now
+  uint64_t lsn = 0;
+};
+using ForgetDone = std::function<void(ForgetResult&&)>;
+using Done = std::function<void(Status)>;
+
+// Conjunction of what is set. Times are ms, half-open [from, to).
+struct Filter {
+  bool has_source = false;
+  std::string source;
+  std::vector<std::string> labels;  // empty: any; else one of
+  bool has_from = false, has_to = false;
+  int64_t from_ms = 0, to_ms = 0;
+};
+
+struct QueryRequest {
+  std::vector<float> vectors;  // count x dimensions
+  uint32_t count = 1;
+  uint32_t k = 10;             // 1..kKMax
+  uint32_t ef = 0;             // 0: tuning.ef_search; 1..kEfMax
+  Filter filter;
+  bool with_embeddings = false;
+};
+
+// Row i of the answer is [i*k, i*k + counts[i]); the rest is padded with id -1 and score NaN.
+struct QueryResult {
+  std::vector<int64_t> ids;        // nearest first; ties by smaller id
+  std::vector<float> scores;       // cosine, ip: similarity (larger is nearer); l2: squared distance
+  std::vector<uint32_t> counts;
+  std::vector<float> embeddings;   // count x k x dimensions when asked for; as get() gives them
+  double latency_us = 0;
+  bool degraded = false;           // part of the memory is damaged and was left out
+};
+using QueryDone = std::function<void(Status, QueryResult&&)>;
+
+struct Record {
+  bool found = false;
+  uint64_t id = 0;
+  std::vector<float> vector;  // under cosine the stored unit vector times its norm
+  int64_t time_ms = 0;
+  std::string source, label;
+  bool has_payload = false;
+  std::vector<uint8_t> payload;
+  const char* tier = "hot";   // "hot" (f32) or "warm" (f16)
+};
+
+struct ScanCursor {
+  uint64_t next_id = 0;  // records come in ascending id order; set by scan(); done when `end`
+  bool end = false;
+};
+
+struct SegmentStats {
+  uint64_t id = 0;
+  uint64_t rows = 0, dead = 0, bytes = 0;
+  bool linked = false;
+};
+
+struct Stats {
+  uint32_t dimensions = 0;
+  Metric metric = Metric::kCosine;
+  uint64_t live = 0;                // vectors that a query can return
+  uint64_t tail_rows = 0, tail_dead = 0;
+  uint64_t frozen_rows = 0;         // in sealed segments without a graph
+  uint64_t linked_rows = 0;
+  uint64_t dead_rows = 0;           // dead rows still in segments
+  std::vector<SegmentStats> segments;
+  uint64_t durable_lsn = 0, written_lsn = 0;
+  uint64_t next_id = 0;
+  uint32_t epoch = 0;
+  uint32_t sources = 0, labels = 0, source_marks = 0;
+  // File space (FORMAT.md 2). file = fixed + live + reclaimable; holes do not count.
+  uint64_t file_bytes = 0, fixed_bytes = 0, live_bytes = 0, reclaimable_bytes = 0;
+  uint64_t vector_bytes_inserted = 0;  // since open: count x dimensions x 4
+  uint64_t bytes_written = 0, bytes_written_ingest = 0;  // since open; ingest: log, seal and checkpoint
+  uint64_t syncs = 0, groups = 0, checkpoints = 0, freezes = 0, links = 0, compactions = 0;
+  uint64_t inserts = 0, duplicates = 0, deletes = 0, queries = 0;
+  uint64_t queue_bytes = 0;
+  bool latched = false, degraded = false, read_only = false, no_space = false;
+  uint64_t holes = 0;               // ranges of acknowledged log found damaged at open
+  uint64_t lost_records = 0;        // records known lost with them (at least)
+  uint64_t view_faults = 0;
+  std::string kernels;              // "avx512", "avx2", "neon", "scalar"
+  std::string path;
+  uint8_t uuid[16] = {};
+};
+
+struct CheckReport {
+  bool ok = true;
+  std::vector<std::string> damaged;  // one sentence each: what, where
+  uint64_t lost = 0;                 // records that cannot be read
+  uint64_t holes = 0;
+  std::vector<std::string> notes;    // stale temporaries, torn tail cut, ...
+};
+
+// One step of background work, for tests and for settle().
+enum class Job { kFreeze, kLink, kCompact, kCheckpoint };
+
+class Engine {
+ public:
+  // Opens, recovers, or (create_if_missing) creates a memory. Errors: kNotAStore, kVersion, kContradiction,
+  // kBusy (with the holder's pid), kPermission, kNotRegular, kTruncated, kCorrupt, kNoSpace, kIo ...
+  // Recovery writes nothing to the file (STORAGE.md 2.8). Cost: two slots, the manifest, the log since the last
+  // checkpoint, and the tail's vectors (at most 16 MiB), which are read and coded again.
+  [[nodiscard]] static Status open(const OpenOptions& options, std::unique_ptr<Engine>* out);
+  virtual ~Engine() = default;
+
+  // Checks and copies nothing further: the batch is taken over. `done` runs when the promise of `durability`
+  // holds, or with an error, exactly once, in submission order. Returns an error (and never calls `done`) when
+  // the batch is malformed, the queue is full (kBusy) or the engine is closed or read-only.
+  // A batch above atomicRows() is split in order: a crash may keep a prefix.
+  virtual Status submitInsert(InsertBatch&& batch, InsertDone done) = 0;
+  // Deletes by id; ids that are unknown are skipped. Durable as an insert; immediate group at kSync.
+  virtual Status submitForget(std::vector<uint64_t> ids, ForgetDone done) = 0;
+  // Deletes every record of a source.
+  virtual Status submitForgetSource(std::string source, ForgetDone done) = 0;
+  // `done` runs once everything below lsn survives power loss, whatever the durability level.
+  virtual Status submitWaitDurable(uint64_t lsn, Done done) = 0;
+  virtual Status submitCheckpoint(Done done) = 0;
+  // `done` runs when background work has sealed, linked and compacted all it means to, and checkpointed.
+  virtual Status submitSettle(Done done) = 0;
+  // Bytes accepted and not yet durable; submitInsert answers kBusy above kQueueBytesMax.
+  virtual uint64_t queueBytes() const = 0;
+  // Runs `room` (once) on the committer thread when the queue has fallen below half after a kBusy.
+  virtual void onceQueueHasRoom(std::function<void()> room) = 0;
+
+  // On this thread, no promise, no lock on the read path. `cancel` (may be null) is polled.
+  virtual Status query(const QueryRequest& request, const std::atomic<bool>* cancel,
+                       QueryResult* out) = 0;
+  // On the query pool. The shared flag may be set at any time: the query then ends with kAborted.
+  virtual Status submitQuery(QueryRequest&& request, std::shared_ptr<std::atomic<bool>> cancel,
+                             QueryDone done) = 0;
+  // Runs any read-only work (get, scan, stats, check) on the query pool, off the caller's thread.
+  virtual Status submitRead(std::function<void()> work) = 0;
+
+  virtual Status get(const std::vector<uint64_t>& ids, std::vector<Record>* out) = 0;
+  // Up to `records_max` live records with id >= cursor->next_id that match. Weakly consistent: each record is
+  // one that was live at some moment of the call.
+  virtual Status scan(const Filter& filter, uint32_t records_max, ScanCursor* cursor,
+                      std::vector<Record>* out) = 0;
+  virtual Stats stats() = 0;
+  // Reads and verifies every checksum of the live state; `deep` also audits the graphs.
+  virtual Status check(bool deep, CheckReport* out) = 0;
+
+  // Rows that one atomic group can hold, payloads and labels aside.
+  virtual uint32_t atomicRows() const = 0;
+  virtual uint32_t dimensions() const = 0;
+  virtual Metric metric() const = 0;
+
+  // Idempotent. Drains inserts, aborts queries after 1 s, stops background work at its next step, writes a last
+  // checkpoint, releases the lock. Calls after it get kClosed.
+  virtual Status close() = 0;
+
+  // --- tuning.all_manual only: one thread, no background, nothing happens unasked. ---
+  // Commits what is queued as one group (false: nothing was queued). Completions run inside.
+  virtual bool pump() = 0;
+  // Runs one background job to its end; *did says whether there was work.
+  virtual Status maintain(Job job, bool* did) = 0;
+};
+
+// Reads a store that need not open: reports what is damaged (rve check). Never writes.
+Status checkFile(Disk& disk, const std::string& path, CheckReport* out);
+// Makes a store that refuses to open usable again as far as its bytes allow: rebuilds a manifest and both slots
+// from what verifies. Keeps the old file as PATH.damaged. `out` says what was lost.
+Status repairFile(Disk& disk, Clock& clock, Rng& rng, const std::string& path, CheckReport* out);
+
+}  // namespace rve
