@@ -26,6 +26,8 @@ class File {
   virtual Status sync() = 0;
   // Extends the file to `bytes`, with space reserved (fallocate), so that a full disk shows here and not later.
   virtual Status grow(uint64_t bytes) = 0;
+  // Makes sure that a range inside the file has space on the device again after punch() (fallocate).
+  virtual Status reserve(uint64_t offset, uint64_t bytes) = 0;
   // Gives a range's space back as a hole; reads of it return zero. Best effort: ok where unsupported.
   virtual Status punch(uint64_t offset, uint64_t bytes) = 0;
   virtual uint64_t size() const = 0;
