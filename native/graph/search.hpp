@@ -1,0 +1,78 @@
+// Search of one graph (Malkov & Yashunin 2018, algorithm 2), as one sorted-array pool instead of
+// two heaps. Entry: the nodes of one sparse level (about n/256, at most a few hundred) are scanned
+// flat, which beats walking down the levels (SEARCH.md, and README.md here). Safe on hostile
+// bytes: every id is compared with its bound, every loop is bounded by the rows; a bad id is
+// skipped.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "graph/page_guard.hpp"
+#include "graph/view.hpp"
+#include "kernels/nav.hpp"
+#include "kernels/top_rows.hpp"
+
+namespace rve {
+
+// Which rows a search may return. Rows that are not accepted are walked through all the same.
+struct RowFilter {
+  bool (*accept)(const void* context, uint32_t row) = nullptr;  // null: all
+  const void* context = nullptr;
+};
+
+// One per thread; reused by every search of every segment. Allocates only when it meets a larger
+// graph or pool than before: 2 bytes a row and 8 bytes a pool entry.
+class GraphScratch {
+ public:
+  // kNoMemory; the scratch stays usable for what it held before. Call before search, which asserts
+  // it.
+  Status reserve(uint32_t rows, uint32_t pool_max);
+
+ private:
+  friend class GraphWalk;
+  struct Entry {
+    float distance;
+    uint32_t row;  // low 28 bits the row; flags above
+  };
+  std::unique_ptr<uint16_t[]> visited_;  // == epoch_: seen in this search
+  std::unique_ptr<Entry[]> pool_;
+  uint32_t rows_max_ = 0;
+  uint32_t pool_max_ = 0;
+  uint16_t epoch_ = 0;
+};
+
+struct GraphSearchParams {
+  uint32_t ef = 64;  // accepted rows to keep, 1..kEfMax
+  // Entries the pool may hold, rows that are not accepted included; at least ef. 0 means ef
+  // without a filter, 4 * ef with one. Bounds the work of a search whose filter accepts little.
+  uint32_t pool_max = 0;
+  RowFilter filter;
+  PageGuard links_guard;    // over the graph's bytes
+  PageGuard records_guard;  // over space.records
+};
+
+struct GraphSearchStats {
+  uint32_t distances = 0;
+  uint32_t expanded = 0;
+  uint32_t skipped = 0;  // bad ids, and pages that failed verification: > 0 means degraded
+};
+
+// The nearest accepted rows, nearest first, at most params.ef, to out[0..]. Returns their number.
+// Requires: space.rows == view.rows(), scratch reserved for view.rows() and the pool, out holds ef
+// entries. No allocation. Thread-safe with a scratch per thread.
+uint32_t searchGraph(const GraphView& view, const NavSpace& space, const NavQueryView& query,
+                     const GraphSearchParams& params, GraphScratch* scratch, Scored* out,
+                     GraphSearchStats* stats = nullptr);
+
+// Flat scan of rows [first, first + count): offers every accepted row's estimated distance to
+// `top`. For unlinked segments and for narrow filters. Returns the number of rows skipped by the
+// guard.
+uint32_t scanRecords(const NavSpace& space, const NavQueryView& query, uint32_t first,
+                     uint32_t count, const RowFilter& filter, const PageGuard& guard,
+                     TopRows* top);
+
+// The same over a list of rows (a filter that matches little: the engine lists the rows).
+uint32_t scanRows(const NavSpace& space, const NavQueryView& query, const uint32_t* rows,
+                  size_t count, const PageGuard& guard, TopRows* top);
+
+}  // namespace rve
