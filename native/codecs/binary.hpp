@@ -17,7 +17,7 @@
 //
 // | Offset | Bytes | Name | Type | Meaning |
 // | ---: | ---: | --- | --- | --- |
-// | 0 | 32*D/8 | `code` | u8[D/8][32] | byte m of row i at 32 m + i; its bit b is dimension 8 m + b |
+// | 0 | 32*D/8 | `code` | u8[D/8][32] | byte m of row i at 32 m + i; bit b: dimension 8 m + b |
 // | 32*D/8 | 128 | `add` | f32[32] | add(x) |
 // | 32*D/8+128 | 128 | `scale` | u32[32] | m f (f32); low 8 bits: 255 sqrt(1 - cos^2), up |
 #pragma once

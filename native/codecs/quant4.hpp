@@ -33,7 +33,7 @@ class NavCodec {
   // outlive it.
   NavCodec(DistanceKind kind, const Rotation& rotation, std::span<const float> centre);
 
-  DistanceKind kind() const { return metric_; }
+  DistanceKind kind() const { return kind_; }
   size_t recordBytes() const { return navRecordBytes(padded_); }
 
   // Writes one record from the rotated vector (Rotation::apply). Thread-safe. About 0.5 us at d =

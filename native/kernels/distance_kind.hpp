@@ -1,5 +1,5 @@
-// Which distance a codec computes. The engine's public Metric (include/rve/engine.hpp) is about scores;
-// below the engine everything is a *distance*: smaller is nearer.
+// Which distance a codec computes. The engine's public Metric (include/rve/engine.hpp) is about
+// scores; below the engine everything is a *distance*: smaller is nearer.
 #pragma once
 #include <cstdint>
 
