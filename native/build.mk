@@ -1,0 +1,104 @@
+# The C++ rules. Sources are found by room; a room that is absent adds nothing.
+#
+# File names choose instruction sets: x_avx2.cpp, x_avx512.cpp, x_sse42.cpp (x86-64),
+# x_neon.cpp, x_armcrc.cpp (AArch64), x_rvv.cpp (RISC-V). Everything else is the machine's baseline,
+# so that one build runs on every board of its kind; kernels are chosen at run time.
+
+ifeq ($(origin CXX),default)
+CXX := $(CROSS)g++
+endif
+MACHINE := $(shell $(CXX) -dumpmachine 2>/dev/null)
+ifeq ($(MACHINE),)
+$(warning No C++ compiler: `$(CXX) -dumpmachine` failed. On Debian: apt-get install g++)
+endif
+IS_X86 := $(filter x86_64-%,$(MACHINE))
+IS_ARM := $(filter aarch64-%,$(MACHINE))
+IS_RISCV := $(filter riscv64-%,$(MACHINE))
+
+ROOMS ?= base kernels codecs storage graph learn engine
+# With ROOMS given by hand, the shared tests (which need the whole engine) stay out unless asked for.
+TEST_SOURCES ?= $(if $(filter command,$(firstword $(origin ROOMS))),native/test/main.cpp,\
+  $(wildcard native/test/*.cpp native/test/*/*.cpp))
+
+FOREIGN := $(if $(IS_X86),,%_avx2.cpp %_avx512.cpp %_sse42.cpp) \
+  $(if $(IS_ARM),,%_neon.cpp %_armcrc.cpp) $(if $(IS_RISCV),,%_rvv.cpp)
+ROOM_SOURCES := $(filter-out $(FOREIGN),$(wildcard $(ROOMS:%=native/%/*.cpp)))
+CORE_SOURCES := $(filter-out %_test.cpp,$(ROOM_SOURCES))
+TEST_ALL := $(filter %_test.cpp,$(ROOM_SOURCES)) $(TEST_SOURCES)
+BINDING_SOURCES := $(wildcard native/binding/*.cpp)
+
+OBJ := $(BUILD)/obj
+CORE_OBJECTS := $(CORE_SOURCES:%.cpp=$(OBJ)/%.o)
+TEST_OBJECTS := $(TEST_ALL:%.cpp=$(OBJ)/%.o)
+BINDING_OBJECTS := $(BINDING_SOURCES:%.cpp=$(OBJ)/%.o)
+ADDON := $(if $(BINDING_SOURCES),$(BUILD)/ruvector_edge.node)
+
+# Hardening costs nothing measurable here. No -march: see the head of this file.
+HARDEN := -fstack-protector-strong $(if $(IS_X86),-fcf-protection) \
+  $(if $(IS_ARM),-mbranch-protection=standard)
+HARDEN_LINK := -Wl,-z,relro,-z,now -Wl,-z,noexecstack
+# _FORTIFY_SOURCE hides from the sanitizers the very calls that they check.
+ifeq ($(SANITIZE),address)
+SANITIZER := -fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all \
+  -fno-omit-frame-pointer
+else ifeq ($(SANITIZE),thread)
+SANITIZER := -fsanitize=thread -fno-omit-frame-pointer
+else ifneq ($(SANITIZE),)
+$(error SANITIZE is address or thread, not '$(SANITIZE)')
+else
+SANITIZER :=
+HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+endif
+SANITIZER_ENV := ASAN_OPTIONS=detect_stack_use_after_return=1:$${ASAN_OPTIONS:-} \
+  TSAN_OPTIONS=halt_on_error=1:$${TSAN_OPTIONS:-}
+# ThreadSanitizer of g++ 12 refuses the address-space randomisation of newer kernels.
+RUNNER ?= $(if $(filter thread,$(SANITIZE)),setarch -R)
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
+CXXFLAGS ?=
+RVE_CXXFLAGS := -std=c++20 -O2 -g1 -fPIC -fvisibility=hidden -fno-exceptions -fno-rtti -pthread \
+  $(WARN) $(HARDEN) $(SANITIZER) $(if $(MUTATIONS),-DRVE_MUTATIONS) -Inative -Inative/include
+RVE_LDFLAGS := -pthread $(HARDEN_LINK) $(SANITIZER)
+NAPI_FLAGS := -isystem node_modules/node-api-headers/include -isystem node_modules/node-addon-api \
+  -DNAPI_VERSION=8 -DNAPI_DISABLE_CPP_EXCEPTIONS -DNODE_ADDON_API_DISABLE_DEPRECATED
+
+# The flags of one file, by the end of its name.
+FLAGS_avx2 := -mavx2 -mfma -mf16c
+FLAGS_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512vpopcntdq -mf16c
+FLAGS_sse42 := -msse4.2
+FLAGS_armcrc := -march=armv8-a+crc
+FLAGS_rvv := -march=rv64gcv
+file_flags = $(FLAGS_$(lastword $(subst _, ,$(basename $(notdir $(1))))))
+
+# Rewritten only when the compiler or a flag changes, so that then, and only then, all is rebuilt.
+FLAGS_NOW := $(CXX) $(MACHINE) $(RVE_CXXFLAGS) $(CXXFLAGS) $(RVE_LDFLAGS) $(LDFLAGS)
+$(OBJ)/flags: force
+	@mkdir -p $(@D)
+	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
+.PHONY: force
+force:
+
+$(OBJ)/%.o: %.cpp $(OBJ)/flags native/build.mk
+	@mkdir -p $(@D)
+	@echo "  CXX   $<"
+	@$(CXX) $(RVE_CXXFLAGS) $(call file_flags,$<) $(CXXFLAGS) -MMD -MP -c $< -o $@
+
+$(BINDING_OBJECTS): RVE_CXXFLAGS += $(NAPI_FLAGS)
+$(BINDING_OBJECTS): | $(NPM_STAMP)
+
+# One archive-like set of objects serves the addon and the tests. A list of objects that shrinks must
+# relink too: hence the list is a file.
+$(OBJ)/core.list: force
+	@mkdir -p $(@D)
+	@echo '$(CORE_OBJECTS) $(TEST_OBJECTS)' | cmp -s - $@ || \
+	  echo '$(CORE_OBJECTS) $(TEST_OBJECTS)' > $@
+
+$(BUILD)/ruvector_edge.node: $(CORE_OBJECTS) $(BINDING_OBJECTS) $(OBJ)/core.list
+	@echo "  LINK  $@"
+	@$(CXX) -shared $(RVE_LDFLAGS) $(LDFLAGS) $(filter %.o,$^) -o $@
+
+$(BUILD)/native_test: $(CORE_OBJECTS) $(TEST_OBJECTS) $(OBJ)/core.list
+	@echo "  LINK  $@"
+	@$(CXX) $(RVE_LDFLAGS) $(LDFLAGS) $(filter %.o,$^) -o $@
+
+-include $(CORE_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) $(BINDING_OBJECTS:.o=.d)

@@ -1,0 +1,21 @@
+import { defineConfig } from 'vitest/config';
+
+// Tests run straight from source. A test that needs the addon waits for `make build`, which
+// `make test-js` does first.
+export default defineConfig({
+  test: {
+    include: [
+      'sensors/**/*.test.ts',
+      'sim/**/*.test.ts',
+      'runtime/**/*.test.ts',
+      'firmware-bridge/host/**/*.test.ts',
+      'tools/**/*.test.ts',
+    ],
+    exclude: ['**/node_modules/**', 'build/**', 'bench/**'],
+    pool: 'forks', // An addon is loaded once a process: worker threads would share its globals.
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    reporters: ['default', './tools/vitest_count.mjs'],
+    passWithNoTests: false,
+  },
+});
