@@ -25,9 +25,10 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "codecs/residual.hpp"
 #include "codecs/rotation.hpp"
-#include "kernels/kernels.hpp"
 #include "kernels/distance_kind.hpp"
+#include "kernels/kernels.hpp"
 
 namespace rve {
 
@@ -46,7 +47,7 @@ class BinaryCodec {
  public:
   static constexpr float kErrorSigmas = 1.9f;
 
-  // centre: dims floats, or empty for zero; copied. The rotation must outlive the codec.
+  // centre: dims floats, or empty for zero; copied.
   BinaryCodec(DistanceKind kind, const Rotation& rotation, std::span<const float> centre);
 
   size_t blockBytes() const { return kBinaryBlockRows * (code_bytes_ + 8); }
@@ -74,11 +75,8 @@ class BinaryCodec {
  private:
   float rowDistance(const BinaryQuery& query, const std::byte* block, uint32_t lane) const;
 
-  DistanceKind kind_;
-  uint32_t padded_;
-  uint32_t code_bytes_;
-  std::vector<float> centre_;  // rotated; empty for zero
-  float centre_norm2_ = 0;
+  ResidualFrame frame_;
+  uint32_t code_bytes_;  // a row
 };
 
 }  // namespace rve

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "codecs/residual.hpp"
 #include "codecs/rotation.hpp"
 #include "kernels/distance_kind.hpp"
 #include "kernels/nav.hpp"
@@ -33,8 +34,8 @@ class NavCodec {
   // outlive it.
   NavCodec(DistanceKind kind, const Rotation& rotation, std::span<const float> centre);
 
-  DistanceKind kind() const { return kind_; }
-  size_t recordBytes() const { return navRecordBytes(padded_); }
+  DistanceKind kind() const { return frame_.kind; }
+  size_t recordBytes() const { return navRecordBytes(frame_.padded); }
 
   // Writes one record from the rotated vector (Rotation::apply). Thread-safe. About 0.5 us at d =
   // 128.
@@ -55,10 +56,7 @@ class NavCodec {
   void decode(const std::byte* record, float* rotated) const;
 
  private:
-  DistanceKind kind_;
-  uint32_t padded_;
-  std::vector<float> centre_;  // rotated; empty for zero
-  float centre_norm2_ = 0;
+  ResidualFrame frame_;
 };
 
 }  // namespace rve

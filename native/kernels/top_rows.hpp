@@ -47,9 +47,9 @@ class TopRows {
     if (heap_.size() == k_) threshold_ = heap_.front().distance;
   }
 
-  // Nearest first. Call reset before the next offer.
+  // Nearest first. May be called again; but call reset before the next offer.
   const std::vector<Scored>& sorted() {
-    std::sort_heap(heap_.begin(), heap_.end());
+    std::sort(heap_.begin(), heap_.end());
     return heap_;
   }
 
