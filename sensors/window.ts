@@ -27,7 +27,7 @@ export function slidingWindows(
   hop: number = size,
 ): Generator<Float32Array, void, undefined> {
   if (!Number.isInteger(size) || size < 1 || size > WINDOW_SAMPLES_MAX) {
-    throw new RangeError(`Window size ${size}: give a whole number from 1 to ${WINDOW_SAMPLES_MAX}`);
+    throw new RangeError(`Window size ${size}: give 1 to ${WINDOW_SAMPLES_MAX}, whole`);
   }
   if (!Number.isInteger(hop) || hop < 1) {
     throw new RangeError(`Window hop ${hop}: give a whole number of at least 1`);
@@ -35,7 +35,7 @@ export function slidingWindows(
   return cut(samples, size, hop);
 }
 
-// Apart from the door above, so that a wrong argument fails at the call and not at the first next().
+// Apart from the door above, so that a wrong argument fails at the call, not at the first next().
 function* cut(
   samples: Float32Array,
   size: number,

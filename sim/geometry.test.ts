@@ -11,8 +11,8 @@ describe('faultOrders', () => {
   });
 
   test('shares the elements between the races: BPFO + BPFI = n, BPFO = n·FTF', () => {
-    const geometry = { elements: 12, elementDiameter: 8, pitchDiameter: 50, contactAngleDegrees: 15 };
-    const orders = faultOrders(geometry);
+    const size = { elementDiameter: 8, pitchDiameter: 50 };
+    const orders = faultOrders({ ...size, elements: 12, contactAngleDegrees: 15 });
     expect(orders.bpfo + orders.bpfi).toBeCloseTo(12, 12);
     expect(orders.bpfo).toBeCloseTo(12 * orders.ftf, 12);
   });

@@ -41,7 +41,7 @@ export interface NoveltyOptions {
   readonly confirmCount?: number;
   /** Least time between two events of a source, ms, 0..86,400,000. Default 10,000. */
   readonly coolDownMs?: number;
-  /** Novel observations in a row after which the new state is the baseline, 16..1e6. Default 1024. */
+  /** Novel scores in a row after which the new state is the baseline, 16..1e6. Default 1024. */
   readonly adoptCount?: number;
   /** Sources remembered, 1..65,536; the one silent longest is forgotten. Default 1024. */
   readonly sourcesMax?: number;
@@ -116,7 +116,7 @@ export class NoveltyDetector {
   /**
    * Judges one observation. `distances`: to its nearest neighbours, in any order, finite and
    * >= 0 (else ERR_ARGUMENT); an empty list (nothing known yet) is no evidence and changes
-   * nothing. Returns an event, or null. Cost: a binary search and a move of <= baselineCount numbers.
+   * nothing. Returns an event, or null. Cost: a search and a move among baselineCount numbers.
    */
   observe(
     source: string,
@@ -196,7 +196,7 @@ export class NoveltyDetector {
     return median + deviations * deviation;
   }
 
-  /** Hysteresis: in above the upper mark, out below the lower, each `confirmCount` times running. */
+  /** Hysteresis: in above the upper mark, out below the lower, `confirmCount` times running. */
   #decide(state: SourceState, score: number, threshold: number): void {
     const leave = this.#threshold(state, this.#options.leaveDeviations);
     const against = state.novel ? score < leave : score > threshold;

@@ -67,7 +67,8 @@ export async function openCwru(path: string, options: CwruOptions = {}): Promise
     for (let w = 0; w < windows; w += 1) {
       for (const [row, recording] of recordings.entries()) {
         const start = row * samples! + w * windowSamples;
-        const vector = embed(embedder, data.subarray(start, start + windowSamples), matrixPath, row);
+        const window = data.subarray(start, start + windowSamples);
+        const vector = embed(embedder, window, matrixPath, row);
         yield {
           source: sources[row]!,
           vector,
