@@ -11,7 +11,10 @@ SHELL := /bin/bash
 .SUFFIXES:
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-MAKEFLAGS += --no-print-directory --no-builtin-rules -j$(JOBS)
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(JOBS)
+endif
 
 TARGET ?= host
 SANITIZE ?=
@@ -93,18 +96,26 @@ generated-check:
 	@$(NODE) tools/gen_status.mjs --check
 	@$(NODE) tools/gen_limits.mjs --check
 
-# Files named *_heavy_test.cpp and *.heavy.test.ts, and all of native/test/crash, run in `make test`
-# with small counts; RVE_VERIFY=1 asks them for the large ones, within RVE_BUDGET_S seconds.
+# Heavy tests run in `make test` with small counts. RVE_VERIFY=1 asks them for the large ones, within
+# RVE_BUDGET_S seconds. They are all of native/test/*/, *_heavy_test.cpp and *.heavy.test.ts.
+HEAVY_NATIVE := $(wildcard native/test/*/*_test.cpp native/*/*_heavy_test.cpp)
+HEAVY_JS := $(filter %.heavy.test.ts,$(TS_SOURCES))
+MUTATION_TESTS := $(wildcard native/test/*/mutation_test.cpp)
+EMPTY :=
+COMMA := ,
+# All the paths as one filter: native_test takes texts with commas between.
+HEAVY_FILTER := $(subst $(EMPTY) $(EMPTY),$(COMMA),$(strip $(HEAVY_NATIVE)))
+
 ## verify: sanitizers, mutations and the heavy tests, within BUDGET_S=900 seconds
 .PHONY: verify
 verify:
-	@status=0; \
+	@status=0; export RVE_BUDGET_S=$$(($(BUDGET_S) / 4)); \
 	$(MAKE) test-native SANITIZE=address || status=1; \
 	$(MAKE) test-native SANITIZE=thread || status=1; \
-	$(MAKE) test-native MUTATIONS=1 FILTER=mutation || status=1; \
+	$(if $(MUTATION_TESTS),$(MAKE) test-native MUTATIONS=1 FILTER=mutation_test || status=1;) \
 	export RVE_VERIFY=1; \
-	RVE_BUDGET_S=$$(($(BUDGET_S) / 3)) $(MAKE) test-native FILTER=native/test/,_heavy_test || status=1; \
-	RVE_BUDGET_S=$$(($(BUDGET_S) / 3)) $(MAKE) test-js ONLY=.heavy.test.ts || status=1; \
+	$(if $(HEAVY_NATIVE),$(MAKE) test-native FILTER=$(HEAVY_FILTER) || status=1;) \
+	$(if $(HEAVY_JS),$(MAKE) test-js ONLY=.heavy.test.ts || status=1;) \
 	exit $$status
 
 ## bench: the figures of the README, side by side with peers where they are installed

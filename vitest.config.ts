@@ -9,7 +9,7 @@ export default defineConfig({
       'sim/**/*.test.ts',
       'runtime/**/*.test.ts',
       'firmware-bridge/host/**/*.test.ts',
-      'tools/**/*.test.ts',
+      'tools/**/*.test.{ts,mjs}',
     ],
     exclude: ['**/node_modules/**', 'build/**', 'bench/**'],
     pool: 'forks', // An addon is loaded once a process: worker threads would share its globals.
