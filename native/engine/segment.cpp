@@ -1,0 +1,361 @@
+#include "engine/segment.hpp"
+
+#include <algorithm>
+
+namespace rve {
+namespace {
+
+bool verifyPages(void* context, uint64_t page, uint64_t count) {
+  return static_cast<const PartView*>(context)->verifyPages(page, count);
+}
+
+Status bad(const SegmentEntry& entry, const char* what) {
+  return Status(Code::kCorrupt, "segment " + std::to_string(entry.id) + ": " + what);
+}
+
+template <typename T>
+std::span<const T> spanOf(Bytes bytes) {
+  return {viewAs<T>(bytes.data()), bytes.size() / sizeof(T)};
+}
+
+}  // namespace
+
+Status Segment::open(const SegmentContext& context, const SegmentEntry& entry,
+                     std::vector<RunPin> pins, std::shared_ptr<RowMarks> marks, bool trusted,
+                     std::shared_ptr<const Segment>* out) {
+  auto segment = std::make_shared<Segment>();
+  segment->entry_ = entry;
+  segment->pins_ = std::move(pins);
+  segment->marks_ = marks != nullptr ? std::move(marks) : std::make_shared<RowMarks>(entry.rows);
+  segment->view_ = context.view;
+  segment->dims_ = context.dims;
+  segment->layout_ = context.layout;
+  // The guards of the graph count 4 KiB pages; a tiny layout (tests) is verified whole instead.
+  const bool lazy = context.layout.page_bytes == (1u << PageGuard::kPageShift);
+  RVE_TRY(segment->openPart(context, PartKind::kBase, trusted, &segment->base_));
+  RVE_TRY(segment->openPart(context, PartKind::kVectors, trusted, &segment->vectors_));
+  RVE_TRY(segment->openPart(context, PartKind::kPayloads, trusted, &segment->payloads_));
+  RVE_TRY(segment->openPart(context, PartKind::kGraph, trusted, &segment->graph_part_));
+  if (!trusted && !lazy) {
+    for (const PartView* part : {segment->base_.get(), segment->vectors_.get(),
+                                 segment->payloads_.get(), segment->graph_part_.get()}) {
+      if (part != nullptr && !part->verifyPages(0, part->pages())) {
+        return bad(entry, "a page fails its checksum");
+      }
+    }
+  }
+  RVE_TRY(segment->openBase(context));
+  RVE_TRY(segment->openVectors(context));
+  RVE_TRY(segment->openPayloads(context));
+  RVE_TRY(segment->openGraph(context));
+  *out = std::move(segment);
+  return {};
+}
+
+std::shared_ptr<const Segment> Segment::makeDamaged(const SegmentEntry& entry,
+                                                    std::vector<RunPin> pins) {
+  auto segment = std::make_shared<Segment>();
+  segment->entry_ = entry;
+  segment->pins_ = std::move(pins);
+  segment->marks_ = std::make_shared<RowMarks>(entry.rows);
+  segment->unusable_ = true;
+  segment->noteDamage();
+  return segment;
+}
+
+Status Segment::openPart(const SegmentContext& context, PartKind kind, bool trusted,
+                         std::unique_ptr<PartView>* out) {
+  const PartEntry* part = entry_.part(kind);
+  if (part == nullptr) return {};
+  RVE_TRY(PartView::open(context.view, context.layout, context.uuid, entry_.id, *part, trusted,
+                         out));
+  if ((*out)->rows() != entry_.rows) return bad(entry_, "a part has another number of rows");
+  return {};
+}
+
+Status Segment::openBase(const SegmentContext& context) {
+  const uint32_t rows = entry_.rows;
+  const PartView* base = base_.get();
+  for (const SectionKind kind : {SectionKind::kSourceCounts, SectionKind::kLabelCounts,
+                                 SectionKind::kTimeBlocks, SectionKind::kCentre}) {
+    if (!base->ensureSection(kind)) return bad(entry_, "a page fails its checksum");
+  }
+  RVE_TRY(ColumnView::open(base, SectionKind::kIds, rows, 0, &ids_));
+  RVE_TRY(ColumnView::open(base, SectionKind::kTimes, rows, 0, &times_));
+  RVE_TRY(ColumnView::open(base, SectionKind::kSources, rows, 0, &sources_));
+  RVE_TRY(ColumnView::open(base, SectionKind::kLabels, rows, 0, &labels_));
+  RVE_TRY(ColumnView::open(base, SectionKind::kRowsById, rows, 0, &rows_by_id_));
+  source_counts_ = spanOf<CountEntry>(base->section(SectionKind::kSourceCounts));
+  label_counts_ = spanOf<CountEntry>(base->section(SectionKind::kLabelCounts));
+  time_blocks_ = spanOf<TimeBlock>(base->section(SectionKind::kTimeBlocks));
+  norms_ = base->section(SectionKind::kNorms);
+  const Bytes centre = base->section(SectionKind::kCentre);
+  const bool sized = base->has(SectionKind::kIds) && base->has(SectionKind::kTimes) &&
+                     time_blocks_.size() == divideUp(rows, kTimeBlockRows) &&
+                     (norms_.empty() || norms_.size() == 4ull * rows) &&
+                     (centre.empty() || centre.size() == 4ull * context.dims);
+  if (!sized) return bad(entry_, "a section has an impossible size");
+  binary_ = std::make_unique<BinaryCodec>(
+      context.kind, *context.rotation,
+      std::span<const float>(viewAs<float>(centre.data()), centre.size() / 4));
+  if (base->section(SectionKind::kCodes).size() != binary_->bytesFor(rows)) {
+    return bad(entry_, "its codes have an impossible size");
+  }
+  return {};
+}
+
+bool Segment::pieceIsInside(const SegmentContext& context, const Piece& piece) const {
+  if (piece.dtype != 1 && piece.dtype != 2) return false;
+  const uint64_t bytes =
+      uint64_t{piece.rows} * context.dims * dtypeBytes(static_cast<Dtype>(piece.dtype));
+  const auto within = [&](uint64_t from, uint64_t size) {
+    return piece.at % 4 == 0 && piece.at >= from && bytes <= size && piece.at - from <= size - bytes;
+  };
+  if (piece.record_at == 0) {
+    const Bytes matrix = vectors_->section(SectionKind::kMatrix);
+    if (matrix.empty()) return false;
+    return within(static_cast<uint64_t>(matrix.data() - context.view), matrix.size());
+  }
+  for (const Run& run : entry_.adopted) {
+    const uint64_t from = runOffset(context.layout, run), size = runBytes(context.layout, run);
+    if (within(from, size) && piece.record_at >= from && piece.record_at < piece.at) return true;
+  }
+  return false;
+}
+
+Status Segment::openVectors(const SegmentContext& context) {
+  const Bytes bytes = vectors_->section(SectionKind::kPieces);
+  if (bytes.empty() || bytes.size() % sizeof(Piece) != 0 ||
+      !vectors_->ensureSection(SectionKind::kPieces)) {
+    return bad(entry_, "its piece table is damaged");
+  }
+  pieces_ = spanOf<Piece>(bytes);
+  uint64_t next_row = 0;
+  for (const Piece& piece : pieces_) {
+    if (piece.first_row != next_row || piece.rows == 0 || !pieceIsInside(context, piece)) {
+      return bad(entry_, "its piece table has impossible values");
+    }
+    next_row += piece.rows;
+  }
+  if (next_row != entry_.rows) return bad(entry_, "its piece table does not cover its rows");
+  piece_ok_ = std::make_unique<std::atomic<uint8_t>[]>(pieces_.size());
+  for (size_t i = 0; i < pieces_.size(); i++) piece_ok_[i] = 0;
+  return {};
+}
+
+Status Segment::openGraph(const SegmentContext& context) {
+  if (graph_part_ == nullptr) return {};
+  const Bytes records = graph_part_->section(SectionKind::kNavRecords);
+  const Bytes graph = graph_part_->section(SectionKind::kGraph);
+  const Bytes centre = graph_part_->section(SectionKind::kNavCentre);
+  if (!graph_part_->ensureSection(SectionKind::kNavCentre) ||
+      (!centre.empty() && centre.size() != 4ull * context.dims) || graph.size() < 4096 / 4) {
+    // A graph is derived: without it the segment is scanned flat, and linked again.
+    if (graph.size() < kGraphHeaderBytes) return {};
+  }
+  nav_ = std::make_unique<NavCodec>(
+      context.kind, *context.rotation,
+      std::span<const float>(viewAs<float>(centre.data()), centre.size() / 4));
+  if (records.size() != uint64_t{entry_.rows} * nav_->recordBytes()) return {};
+  const uint64_t head = std::min<uint64_t>(graph.size(), 4096);
+  if (!graph_part_->ensure(graph_part_->offsetOf(SectionKind::kGraph), head)) return {};
+  if (!GraphView::open(graph, &graph_).ok() || graph_.rows() != entry_.rows) return {};
+  nav_space_ = nav_->space(records.data(), entry_.rows);
+  linked_ = true;
+  return {};
+}
+
+Status Segment::openPayloads(const SegmentContext&) {
+  if (payloads_ == nullptr) return {};
+  const uint32_t rows = entry_.rows;
+  RVE_TRY(ColumnView::open(payloads_.get(), SectionKind::kPayloadOffsets, rows, 0, &payload_at_));
+  return ColumnView::open(payloads_.get(), SectionKind::kPayloadLengths, rows, 0, &payload_bytes_);
+}
+
+bool Segment::idOf(uint32_t row, uint64_t* out) const { return noted(ids_.get(row, out)); }
+
+bool Segment::timeOf(uint32_t row, int64_t* out) const {
+  uint64_t value = 0;
+  if (!noted(times_.get(row, &value))) return false;
+  // Stored with the sign bit flipped, so that order survives the unsigned packing.
+  *out = static_cast<int64_t>(value ^ (uint64_t{1} << 63));
+  return true;
+}
+
+bool Segment::sourceOf(uint32_t row, uint32_t* out) const {
+  uint64_t value = 0;
+  if (!noted(sources_.get(row, &value))) return false;
+  *out = static_cast<uint32_t>(value);
+  return true;
+}
+
+bool Segment::labelOf(uint32_t row, uint32_t* out) const {
+  uint64_t value = 0;
+  if (!noted(labels_.get(row, &value))) return false;
+  *out = static_cast<uint32_t>(value);
+  return true;
+}
+
+bool Segment::normOf(uint32_t row, float* out) const {
+  *out = 1.0f;
+  if (norms_.empty()) return true;
+  if (!noted(base_->ensure(base_->offsetOf(SectionKind::kNorms) + 4ull * row, 4))) return false;
+  *out = load<float>(norms_, 4ull * row);
+  return true;
+}
+
+bool Segment::payloadOf(uint32_t row, Bytes* out) const {
+  *out = {};
+  if (payloads_ == nullptr) return true;
+  uint64_t at = 0, bytes = 0;
+  if (!noted(payload_at_.get(row, &at) && payload_bytes_.get(row, &bytes))) return false;
+  if (bytes == 0) return true;
+  const Bytes all = payloads_->section(SectionKind::kPayloadBytes);
+  const bool inside = bytes <= kPayloadBytesMax && at <= all.size() && bytes <= all.size() - at;
+  if (!noted(inside)) return false;
+  if (!noted(payloads_->ensure(payloads_->offsetOf(SectionKind::kPayloadBytes) + at, bytes))) {
+    return false;
+  }
+  *out = all.subspan(static_cast<size_t>(at), static_cast<size_t>(bytes));
+  return true;
+}
+
+const Piece* Segment::pieceOf(uint32_t row) const {
+  if (pieces_.size() == 1) return &pieces_[0];
+  const auto after = std::upper_bound(pieces_.begin(), pieces_.end(), row,
+                                      [](uint32_t r, const Piece& p) { return r < p.first_row; });
+  return &*(after - 1);
+}
+
+// An adopted piece is verified through its record's own checksum, once.
+bool Segment::pieceVerified(const Piece& piece) const {
+  const size_t index = static_cast<size_t>(&piece - pieces_.data());
+  const uint8_t state = piece_ok_[index].load(std::memory_order_acquire);
+  if (state != 0) return state == 1;
+  bool fine = false;
+  for (const Run& run : entry_.adopted) {
+    const uint64_t from = runOffset(layout_, run), end = from + runBytes(layout_, run);
+    if (piece.record_at < from || piece.record_at >= end) continue;
+    const Bytes rest(view_ + piece.record_at, static_cast<size_t>(end - piece.record_at));
+    RecordHeader header;
+    if (!decodeRecordHeader(rest, &header).ok()) continue;
+    const uint64_t record_end = piece.record_at + header.length;
+    const uint64_t piece_end =
+        piece.at + uint64_t{piece.rows} * dims_ * dtypeBytes(static_cast<Dtype>(piece.dtype));
+    fine = header.type == RecordType::kPutBatch && piece_end <= record_end &&
+           recordIsIntact(rest.first(header.length));
+    break;
+  }
+  piece_ok_[index].store(fine ? 1 : 2, std::memory_order_release);
+  return fine;
+}
+
+VectorRef Segment::vectorOf(uint32_t row) const {
+  const Piece& piece = *pieceOf(row);
+  const Dtype dtype = static_cast<Dtype>(piece.dtype);
+  const uint64_t stride = uint64_t{dims_} * dtypeBytes(dtype);
+  const uint64_t at = piece.at + stride * (row - piece.first_row);
+  bool fine = false;
+  if (piece.record_at != 0) {
+    fine = pieceVerified(piece);
+  } else {
+    const Bytes matrix = vectors_->section(SectionKind::kMatrix);
+    const uint64_t in_section = at - static_cast<uint64_t>(matrix.data() - view_);
+    fine = vectors_->ensure(vectors_->offsetOf(SectionKind::kMatrix) + in_section, stride);
+  }
+  if (!noted(fine)) return {};
+  return {view_ + at, dtype};
+}
+
+const Piece* Segment::adoptedPieceOf(uint32_t row) const {
+  const Piece* piece = pieceOf(row);
+  return piece->record_at != 0 ? piece : nullptr;
+}
+
+bool Segment::findRow(uint64_t id, uint32_t* row) const {
+  if (unusable_ || id < entry_.id_min || id > entry_.id_max) return false;
+  const bool sorted = !base_->has(SectionKind::kRowsById);
+  uint32_t low = 0, high = entry_.rows;
+  while (low < high) {
+    const uint32_t middle = low + (high - low) / 2;
+    uint64_t at = middle, value = 0;
+    if (!sorted && !noted(rows_by_id_.get(middle, &at))) return false;
+    if (!noted(at < entry_.rows) || !idOf(static_cast<uint32_t>(at), &value)) return false;
+    if (value == id) {
+      *row = static_cast<uint32_t>(at);
+      return true;
+    }
+    if (value < id) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return false;
+}
+
+uint32_t Segment::rowsOfSource(uint32_t source) const {
+  for (const CountEntry& e : source_counts_) {
+    if (e.number == source) return e.rows;
+  }
+  return 0;
+}
+
+uint32_t Segment::rowsOfLabel(uint32_t label) const {
+  for (const CountEntry& e : label_counts_) {
+    if (e.number == label) return e.rows;
+  }
+  return 0;
+}
+
+const std::byte* Segment::codes() const {
+  if (!noted(base_->ensureSection(SectionKind::kCodes))) return nullptr;
+  return base_->section(SectionKind::kCodes).data();
+}
+
+PageGuard Segment::graphGuard() const {
+  if (graph_part_->pageShift() != PageGuard::kPageShift) return {};
+  return {graph_part_->verifiedBits(), verifyPages,
+          const_cast<PartView*>(graph_part_.get()), graph_part_->offsetOf(SectionKind::kGraph)};
+}
+
+PageGuard Segment::recordsGuard() const {
+  if (graph_part_->pageShift() != PageGuard::kPageShift) return {};
+  return {graph_part_->verifiedBits(), verifyPages,
+          const_cast<PartView*>(graph_part_.get()), graph_part_->offsetOf(SectionKind::kNavRecords)};
+}
+
+uint64_t Segment::verifyAll(std::vector<std::string>* damaged) const {
+  const std::string name = "segment " + std::to_string(entry_.id);
+  if (unusable_) {
+    damaged->push_back(name + ": does not open; its " + std::to_string(entry_.rows) +
+                       " rows cannot be read");
+    return entry_.rows - marks_->deadCount();
+  }
+  uint64_t lost = 0;
+  const auto whole = [&](const PartView* part, const char* what, const char* loss) {
+    if (part == nullptr || part->verifyPages(0, part->pages())) return true;
+    damaged->push_back(name + ": its " + what + " part has pages that fail their checksum; " + loss);
+    noteDamage();
+    return false;
+  };
+  const bool base_whole = whole(base_.get(), "base", "rows on them cannot be found");
+  whole(graph_part_.get(), "graph", "it is derived and can be built again");
+  whole(payloads_.get(), "payloads", "payloads on them are lost");
+  whole(vectors_.get(), "vectors", "vectors on them are lost");
+  for (uint32_t row = 0; row < entry_.rows; row++) {
+    if (marks_->isDead(row)) continue;
+    uint64_t id = 0;
+    if (vectorOf(row).at == nullptr || (!base_whole && !idOf(row, &id))) lost++;
+  }
+  if (lost > 0) damaged->push_back(name + ": " + std::to_string(lost) + " vectors cannot be read");
+  return lost;
+}
+
+uint64_t Segment::bytes() const {
+  uint64_t bytes = 0;
+  for (const Run& run : entry_.runs()) bytes += runBytes(layout_, run);
+  return bytes;
+}
+
+}  // namespace rve

@@ -1,0 +1,147 @@
+// One sealed segment, opened: its rows in place in the view. Immutable but for its shared death marks, its
+// verification bits and its damage flag.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "codecs/binary.hpp"
+#include "codecs/quant4.hpp"
+#include "engine/row_marks.hpp"
+#include "graph/view.hpp"
+#include "graph/search.hpp"
+#include "storage/column.hpp"
+#include "storage/put_batch.hpp"
+#include "storage/space.hpp"
+
+namespace rve {
+
+// Consecutive rows whose vectors stand side by side in the file (FORMAT.md 10.3).
+struct Piece {
+  uint32_t first_row;
+  uint32_t rows;
+  uint32_t dtype;      // Dtype
+  uint32_t reserved;
+  uint64_t at;         // file offset of the first row's vector
+  uint64_t record_at;  // adopted from the log: file offset of the record, which holds the checksum; else 0
+};
+static_assert(sizeof(Piece) == 32);
+
+struct CountEntry {  // rows of one source or label
+  uint32_t number;
+  uint32_t rows;
+};
+static_assert(sizeof(CountEntry) == 8);
+
+struct TimeBlock {
+  int64_t min_ms, max_ms;
+};
+inline constexpr uint32_t kTimeBlockRows = 1024;
+
+// What every segment of a memory shares.
+struct SegmentContext {
+  const std::byte* view = nullptr;
+  uint64_t file_bytes_max = 0;
+  Layout layout;
+  Uuid uuid{};
+  uint32_t dims = 0;
+  DistanceKind kind = DistanceKind::kCosine;
+  const Rotation* rotation = nullptr;
+};
+
+struct VectorRef {
+  const std::byte* at = nullptr;  // null: damaged
+  Dtype dtype = Dtype::kF32;
+};
+
+class Segment {
+ public:
+  // Opens the parts and checks every size and offset. `marks` is shared with an earlier Segment of the same rows,
+  // or null for fresh ones. `trusted`: this process wrote the bytes.
+  static Status open(const SegmentContext& context, const SegmentEntry& entry,
+                     std::vector<RunPin> pins, std::shared_ptr<RowMarks> marks, bool trusted,
+                     std::shared_ptr<const Segment>* out);
+  // A segment whose parts do not open: it keeps its runs and its entry, and answers nothing.
+  static std::shared_ptr<const Segment> makeDamaged(const SegmentEntry& entry,
+                                                    std::vector<RunPin> pins);
+
+  const SegmentEntry& entry() const { return entry_; }
+  uint64_t id() const { return entry_.id; }
+  uint32_t rows() const { return entry_.rows; }
+  RowMarks& marks() const { return *marks_; }
+  const std::shared_ptr<RowMarks>& sharedMarks() const { return marks_; }
+  const std::vector<RunPin>& pins() const { return pins_; }
+  bool linked() const { return linked_; }
+  // Set when any byte failed its checksum: answers leave rows out and say so.
+  bool damaged() const { return damaged_.load(std::memory_order_relaxed); }
+  void noteDamage() const { damaged_.store(true, std::memory_order_relaxed); }
+  bool unusable() const { return unusable_; }
+
+  // False: damaged (noted). Requires row < rows().
+  [[nodiscard]] bool idOf(uint32_t row, uint64_t* out) const;
+  [[nodiscard]] bool timeOf(uint32_t row, int64_t* out) const;
+  [[nodiscard]] bool sourceOf(uint32_t row, uint32_t* out) const;
+  [[nodiscard]] bool labelOf(uint32_t row, uint32_t* out) const;
+  [[nodiscard]] bool normOf(uint32_t row, float* out) const;
+  [[nodiscard]] bool payloadOf(uint32_t row, Bytes* out) const;
+  VectorRef vectorOf(uint32_t row) const;
+  // Where the row's vector stands if it is read in place from the log: piece, else null.
+  const Piece* adoptedPieceOf(uint32_t row) const;
+  // The row with this id, dead or not; false if none.
+  bool findRow(uint64_t id, uint32_t* row) const;
+  // Rows of a source or label; 0 if none. Counted at seal, dead rows included.
+  uint32_t rowsOfSource(uint32_t source) const;
+  uint32_t rowsOfLabel(uint32_t label) const;
+  std::span<const TimeBlock> timeBlocks() const { return time_blocks_; }
+
+  const BinaryCodec& binary() const { return *binary_; }
+  // 1-bit code blocks, verified; null if damaged.
+  const std::byte* codes() const;
+  const NavCodec& nav() const { return *nav_; }
+  const NavSpace& navSpace() const { return nav_space_; }
+  const GraphView& graph() const { return graph_; }
+  PageGuard graphGuard() const;
+  PageGuard recordsGuard() const;
+
+  // Reads every page and every adopted record. Appends a sentence per damaged range; returns lost rows.
+  uint64_t verifyAll(std::vector<std::string>* damaged) const;
+  uint64_t bytes() const;
+
+ private:
+  Status openBase(const SegmentContext& context);
+  Status openVectors(const SegmentContext& context);
+  Status openGraph(const SegmentContext& context);
+  Status openPayloads(const SegmentContext& context);
+  Status openPart(const SegmentContext& context, PartKind kind, bool trusted,
+                  std::unique_ptr<PartView>* out);
+  bool pieceIsInside(const SegmentContext& context, const Piece& piece) const;
+  const Piece* pieceOf(uint32_t row) const;
+  bool pieceVerified(const Piece& piece) const;
+  bool noted(bool fine) const {
+    if (!fine) noteDamage();
+    return fine;
+  }
+
+  SegmentEntry entry_;
+  std::vector<RunPin> pins_;
+  std::shared_ptr<RowMarks> marks_;
+  const std::byte* view_ = nullptr;
+  uint32_t dims_ = 0;
+  Layout layout_;
+  bool linked_ = false, unusable_ = false;
+  mutable std::atomic<bool> damaged_{false};
+  std::unique_ptr<PartView> base_, graph_part_, vectors_, payloads_;
+  ColumnView ids_, times_, sources_, labels_, rows_by_id_, payload_at_, payload_bytes_;
+  Bytes norms_;
+  std::span<const CountEntry> source_counts_, label_counts_;
+  std::span<const TimeBlock> time_blocks_;
+  std::span<const Piece> pieces_;
+  std::unique_ptr<std::atomic<uint8_t>[]> piece_ok_;  // 0 not looked at, 1 fine, 2 damaged
+  std::unique_ptr<BinaryCodec> binary_;
+  std::unique_ptr<NavCodec> nav_;
+  NavSpace nav_space_{};
+  GraphView graph_;
+};
+
+}  // namespace rve

@@ -1,0 +1,284 @@
+#include "storage/recovery.hpp"
+
+#include <algorithm>
+
+#include "base/crc32c.hpp"
+#include "base/mutation.hpp"
+
+namespace rve {
+
+std::vector<Root> readSlots(File& file, const Layout& layout, const Uuid& uuid,
+                            uint32_t chunk_count) {
+  std::vector<Root> roots;
+  std::vector<std::byte> page(layout.page_bytes);
+  for (uint32_t which = 0; which < 2; which++) {
+    Root best;
+    bool found = false;
+    for (uint32_t copy = 0; copy < 2; copy++) {
+      Slot slot;
+      if (!file.read(slotOffset(layout, which, copy), page).ok()) continue;
+      if (!decodeSlot(page, uuid, &slot).ok()) continue;
+      const bool inside = runIsInside(slot.manifest, chunk_count) &&
+                          runIsInside(slot.scan, chunk_count) &&
+                          slot.manifest_bytes <= runBytes(layout, slot.manifest) -
+                                                     layout.page_bytes &&
+                          slot.replay_lsn <= slot.manifest_lsn;
+      if (!inside || (found && slot.generation <= best.slot.generation)) continue;
+      best.which = which;
+      best.slot = slot;
+      found = true;
+    }
+    if (found) roots.push_back(std::move(best));
+  }
+  std::sort(roots.begin(), roots.end(), [](const Root& a, const Root& b) {
+    return a.slot.generation > b.slot.generation;
+  });
+  return roots;
+}
+
+Status readManifest(File& file, const Layout& layout, const Uuid& uuid, uint32_t chunk_count,
+                    Root* root, Symbols* symbols, SourceMarks* marks) {
+  const Slot& slot = root->slot;
+  const uint64_t at = runOffset(layout, slot.manifest);
+  std::vector<std::byte> page(layout.page_bytes);
+  RVE_TRY(file.read(at, page));
+  RunHeader header;
+  RVE_TRY(decodeRunHeader(page, uuid, slot.manifest.first_chunk, &header));
+  if (header.kind != RunKind::kManifest || header.sequence != slot.generation) {
+    return Status(Code::kCorrupt, "a slot names something that is not its manifest");
+  }
+  std::vector<std::byte> body(slot.manifest_bytes);
+  RVE_TRY(file.read(at + layout.page_bytes, body));
+  if (crc32c(body) != slot.manifest_crc) {
+    return Status(Code::kCorrupt, "a manifest fails its checksum");
+  }
+  root->manifest = {};
+  RVE_TRY(decodeManifest(body, layout, chunk_count, &root->manifest, symbols, marks));
+  if (root->manifest.lsn != slot.manifest_lsn || root->manifest.replay_lsn != slot.replay_lsn) {
+    if (!RVE_MUTATED(kSingleCursor)) {
+      return Status(Code::kCorrupt, "a manifest and its slot disagree");
+    }
+  }
+  return {};
+}
+
+namespace {
+
+class Walk {
+ public:
+  Walk(File& file, const Layout& layout, const Uuid& uuid, uint32_t chunk_count, LogWalk* out)
+      : file_(file), layout_(layout), uuid_(uuid), chunk_count_(chunk_count), out_(out) {
+    page_.resize(layout.page_bytes);
+  }
+
+  Status run(const Slot& slot) {
+    lsn_ = slot.manifest_lsn;
+    epoch_ = epoch_seen_ = slot.epoch;
+    durable_ = slot.durable_lsn;
+    previous_crc_ = slot.last_group_crc;
+    logical_ms_ = slot.logical_ms;
+    if (!openRun(slot.scan) || header_.first_lsn > lsn_) {
+      return Status(Code::kCorrupt, "the log run at the last checkpoint cannot be read");
+    }
+    in_run_ = layout_.page_bytes + (lsn_ - header_.first_lsn);
+    if (in_run_ > runBytes(layout_, header_.own)) {
+      return Status(Code::kCorrupt, "the last checkpoint points outside its log run");
+    }
+    collect();
+    verifyBodies();
+    finish();
+    return {};
+  }
+
+ private:
+  bool readRunHeader(const Run& run, RunHeader* header) {
+    if (!runIsInside(run, chunk_count_)) return false;
+    if (!file_.read(runOffset(layout_, run), page_).ok()) return false;
+    return decodeRunHeader(page_, uuid_, run.first_chunk, header).ok() &&
+           header->kind == RunKind::kLog && runIsInside(header->own, chunk_count_);
+  }
+
+  bool openRun(const Run& run) {
+    RunHeader header;
+    if (!readRunHeader(run, &header)) return false;
+    header_ = header;
+    out_->runs.push_back({header.own, header.first_lsn, header.sequence});
+    return true;
+  }
+
+  // The group header at `at` in a run, if one is there at all.
+  bool readGroup(const Run& run, uint64_t at, GroupHeader* header) {
+    const uint64_t run_bytes = runBytes(layout_, run);
+    if (at + layout_.page_bytes > run_bytes) return false;
+    if (!file_.read(runOffset(layout_, run) + at, page_).ok()) return false;
+    const uint64_t room = std::min<uint64_t>(run_bytes - at, layout_.group_bytes_max);
+    return decodeGroupHeader(page_, layout_, room, header).ok();
+  }
+
+  bool epochFits(const GroupHeader& g) const {
+    return g.epoch == epoch_ || (g.epoch > epoch_ && (g.flags & kGroupFirstOfEpoch) != 0);
+  }
+
+  // R8: the next link of the chain and nothing else.
+  bool links(const GroupHeader& g, uint64_t lsn, bool chain_known) {
+    if (RVE_MUTATED(kChainNotChecked)) return true;
+    if (g.lsn != lsn || !epochFits(g)) return false;
+    return !chain_known || g.previous_crc == previous_crc_;
+  }
+
+  void take(const GroupHeader& g, uint64_t at) {
+    out_->groups.push_back({g, runOffset(layout_, header_.own) + at, true});
+    lsn_ = g.lsn + g.length;
+    in_run_ = at + g.length;
+    epoch_ = g.epoch;
+    epoch_seen_ = std::max(epoch_seen_, g.epoch);
+    durable_ = std::max(durable_, g.durable_lsn);
+    previous_crc_ = g.header_crc;
+    logical_ms_ = g.logical_ms;
+  }
+
+  bool stepInRun() {
+    GroupHeader g;
+    if (!readGroup(header_.own, in_run_, &g)) return false;
+    if (!links(g, lsn_, true)) {
+      // An unfinished window of an earlier life: never use its epoch again.
+      if (g.lsn == lsn_) epoch_seen_ = std::max(epoch_seen_, g.epoch);
+      return false;
+    }
+    take(g, in_run_);
+    return true;
+  }
+
+  bool stepToNextRun() {
+    RunHeader next;
+    GroupHeader g;
+    if (!readRunHeader(header_.next, &next)) return false;
+    if (next.first_lsn != lsn_ && !RVE_MUTATED(kChainNotChecked)) return false;
+    if (next.sequence != header_.sequence + 1) return false;
+    epoch_seen_ = std::max(epoch_seen_, next.epoch);
+    if (!readGroup(next.own, layout_.page_bytes, &g) || !links(g, lsn_, true)) return false;
+    header_ = next;
+    out_->runs.push_back({next.own, next.first_lsn, next.sequence});
+    take(g, layout_.page_bytes);
+    return true;
+  }
+
+  // Step 6: a later group that says that what is missing here was durable proves corruption, not a torn tail.
+  bool skipHole() {
+    GroupHeader g;
+    const uint64_t from = lsn_;
+    const uint64_t run_bytes = runBytes(layout_, header_.own);
+    const uint64_t last = std::min(run_bytes, in_run_ + layout_.group_bytes_max + layout_.page_bytes);
+    for (uint64_t at = in_run_ + layout_.page_bytes; at + layout_.page_bytes <= last;
+         at += layout_.page_bytes) {
+      const uint64_t lsn = header_.first_lsn + (at - layout_.page_bytes);
+      if (!readGroup(header_.own, at, &g) || g.lsn != lsn || g.epoch < epoch_) continue;
+      if (g.durable_lsn <= from) continue;
+      out_->holes.push_back({from, lsn});
+      take(g, at);
+      return true;
+    }
+    RunHeader next;
+    if (!readRunHeader(header_.next, &next) || next.sequence != header_.sequence + 1) return false;
+    if (next.first_lsn <= from || !readGroup(next.own, layout_.page_bytes, &g)) return false;
+    if (g.lsn != next.first_lsn || g.durable_lsn <= from || g.epoch < epoch_) return false;
+    out_->holes.push_back({from, next.first_lsn});
+    header_ = next;
+    out_->runs.push_back({next.own, next.first_lsn, next.sequence});
+    take(g, layout_.page_bytes);
+    return true;
+  }
+
+  void collect() {
+    // Bounded: every step moves lsn_ up by at least a page, and a run is entered once.
+    const uint64_t steps_max = fileBytesOf(layout_, chunk_count_) / layout_.page_bytes;
+    for (uint64_t step = 0; step <= steps_max; step++) {
+      if (!stepInRun() && !stepToNextRun() && !skipHole()) return;
+    }
+  }
+
+  // Bodies below the largest durable_lsn must be whole, else acknowledged data is damaged; the first bad one
+  // beyond it is where an unfinished window was torn.
+  void verifyBodies() {
+    for (size_t i = 0; i < out_->groups.size(); i++) {
+      WalkedGroup& w = out_->groups[i];
+      const GroupHeader& g = w.header;
+      const bool proven = g.lsn + g.length <= durable_;
+      body_.resize(g.length);
+      const bool from_device = !proven && !RVE_MUTATED(kCacheTrusted);
+      const Status read = from_device ? file_.readDevice(w.offset, body_)
+                                      : file_.read(w.offset, body_);
+      w.intact = read.ok() &&
+                 crc32c(Bytes(body_).subspan(kGroupHeaderBytes)) == g.body_crc;
+      if (w.intact && from_device) {
+        GroupHeader again;  // the header too must be what the device holds
+        w.intact = decodeGroupHeader(Bytes(body_), layout_, g.length, &again).ok() &&
+                   again.header_crc == g.header_crc;
+      }
+      if (RVE_MUTATED(kBodyNotChecked) && !proven) w.intact = true;
+      if (w.intact) {
+        out_->beyond_durable = out_->beyond_durable || !proven;
+        continue;
+      }
+      if (proven) {
+        out_->holes.push_back({g.lsn, g.lsn + g.length});
+        continue;
+      }
+      out_->torn = true;
+      cutAt(i);
+      return;
+    }
+  }
+
+  void cutAt(size_t group) {
+    const WalkedGroup& w = out_->groups[group];
+    lsn_ = w.header.lsn;
+    while (out_->runs.size() > 1 && out_->runs.back().first_lsn >= lsn_) out_->runs.pop_back();
+    RunHeader header;
+    const bool read = readRunHeader(out_->runs.back().run, &header);
+    RVE_ASSERT(read);
+    header_ = header;
+    in_run_ = layout_.page_bytes + (lsn_ - header_.first_lsn);
+    out_->groups.resize(group);
+    std::erase_if(out_->holes, [&](const Hole& h) { return h.lsn_from >= lsn_; });
+    previous_crc_ = group == 0 ? first_previous_crc_ : out_->groups.back().header.header_crc;
+    if (group > 0) logical_ms_ = out_->groups.back().header.logical_ms;
+  }
+
+  void finish() {
+    std::sort(out_->holes.begin(), out_->holes.end(),
+              [](const Hole& a, const Hole& b) { return a.lsn_from < b.lsn_from; });
+    out_->next = header_.next;
+    out_->position.lsn = lsn_;
+    out_->position.durable_lsn = std::min(durable_, lsn_);
+    out_->position.previous_crc = previous_crc_;
+    out_->position.epoch = epoch_seen_;
+    out_->position.in_run = in_run_;
+    out_->position.logical_ms = logical_ms_;
+  }
+
+ public:
+  void setFirstPreviousCrc(uint32_t crc) { first_previous_crc_ = crc; }
+
+ private:
+  File& file_;
+  Layout layout_;
+  Uuid uuid_;
+  uint32_t chunk_count_;
+  LogWalk* out_;
+  std::vector<std::byte> page_, body_;
+  RunHeader header_;
+  uint64_t lsn_ = 0, in_run_ = 0, durable_ = 0, logical_ms_ = 0;
+  uint32_t epoch_ = 0, epoch_seen_ = 0, previous_crc_ = 0, first_previous_crc_ = 0;
+};
+
+}  // namespace
+
+Status walkLog(File& file, const Layout& layout, const Uuid& uuid, uint32_t chunk_count,
+               const Slot& slot, LogWalk* out) {
+  Walk walk(file, layout, uuid, chunk_count, out);
+  walk.setFirstPreviousCrc(slot.last_group_crc);
+  return walk.run(slot);
+}
+
+}  // namespace rve
