@@ -70,6 +70,8 @@ class GraphBuilder {
 
  private:
   class Impl;
+  Status beginAny(const NavSpace& space, const GraphParams& params, const GraphView* old,
+                  std::span<const uint32_t> old_to_new);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -21,7 +21,7 @@ struct RowFilter {
 };
 
 // One per thread; reused by every search of every segment. Allocates only when it meets a larger
-// graph or pool than before: 2 bytes a row and 8 bytes a pool entry.
+// graph or pool than before: 1 byte a row and 8 bytes a pool entry.
 class GraphScratch {
  public:
   // kNoMemory; the scratch stays usable for what it held before. Call before search, which asserts
@@ -34,11 +34,11 @@ class GraphScratch {
     float distance;
     uint32_t row;  // low 28 bits the row; flags above
   };
-  std::unique_ptr<uint16_t[]> visited_;  // == epoch_: seen in this search
+  std::unique_ptr<uint8_t[]> visited_;  // == epoch_: seen in this search
   std::unique_ptr<Entry[]> pool_;
   uint32_t rows_max_ = 0;
   uint32_t pool_max_ = 0;
-  uint16_t epoch_ = 0;
+  uint8_t epoch_ = 0;
 };
 
 struct GraphSearchParams {
@@ -49,6 +49,11 @@ struct GraphSearchParams {
   RowFilter filter;
   PageGuard links_guard;    // over the graph's bytes
   PageGuard records_guard;  // over space.records
+
+  uint32_t poolMax() const {
+    const uint32_t fallback = filter.accept == nullptr ? ef : 4 * ef;
+    return pool_max == 0 ? fallback : pool_max;
+  }
 };
 
 struct GraphSearchStats {

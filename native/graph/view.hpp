@@ -8,10 +8,10 @@
 // | ---: | ---: | --- | --- | --- |
 // | 0 | 4 | `magic` | u32 | 0x31475652 ("RVG1") |
 // | 4 | 4 | `version` | u32 | 1 |
-// | 8 | 4 | `rows` | u32 | n, 1..kGraphRowsMax |
+// | 8 | 4 | `rows` | u32 | n, 1..2^28 |
 // | 12 | 4 | `links0` | u32 | M0: slots per row on level 0, 2..128, even |
 // | 16 | 4 | `links` | u32 | M: slots per node on higher levels, M0 / 2 |
-// | 20 | 4 | `levels` | u32 | 1..kGraphLevelsMax; level 0 counts |
+// | 20 | 4 | `levels` | u32 | 1..16; level 0 counts |
 // | 24 | 4 | `entry_level` | u32 | level that a search scans flat; below `levels` |
 // | 28 | 4 | reserved | u32 | zero |
 // | 32 | 8 | `bytes` | u64 | size of the whole |
@@ -34,11 +34,16 @@
 
 namespace rve {
 
+inline constexpr uint32_t kGraphMagic = 0x31475652;
+inline constexpr uint32_t kGraphVersion = 1;
+inline constexpr uint64_t kGraphTableEntryBytes = 32;
 inline constexpr uint32_t kNoRow = 0xFFFFFFFFu;
 inline constexpr uint32_t kGraphRowsMax = 1u << 28;  // Four bits of a pool entry's row are flags.
 inline constexpr uint32_t kGraphLevelsMax = 16;      // At M = 4 a 16th level is 1 row in 2^30.
 inline constexpr uint32_t kGraphLinks0Max = 128;
 inline constexpr uint64_t kGraphHeaderBytes = 64;
+inline constexpr uint64_t kGraphLevel0Offset = 4096;
+inline constexpr uint32_t kGraphEntryMax = 1024;  // Nodes that a search scans flat to begin with.
 
 struct GraphLevel {
   uint32_t count = 0;
@@ -59,6 +64,8 @@ class GraphView {
   uint32_t links() const { return links_; }
   uint32_t levels() const { return levels_; }
   uint32_t entryLevel() const { return entry_level_; }
+  // Nodes on the entry level.
+  uint32_t entryCount() const { return entry_level_ == 0 ? rows_ : table_[entry_level_].count; }
   const GraphLevel& level(uint32_t level) const { return table_[level]; }  // 1..levels-1
   const std::byte* data() const { return bytes_.data(); }
   uint64_t bytes() const { return bytes_.size(); }

@@ -1,0 +1,96 @@
+// The work of GraphBuilder. Private to graph/.
+#pragma once
+#include <vector>
+
+#include "base/limits.hpp"
+#include "graph/builder.hpp"
+#include "graph/walk.hpp"
+
+namespace rve {
+
+// Everything lies in the final bytes from the start: `out_` is header, table, level 0, higher
+// levels. On level 0 a node is a row; on higher levels it is an index in that level's ascending
+// list of rows.
+class BuildState {
+ public:
+  static uint64_t scratchBytes(uint32_t rows, const GraphParams& params);
+
+  Status begin(const NavSpace& space, const GraphParams& params, const GraphView* old,
+               std::span<const uint32_t> old_to_new);
+  uint32_t step(uint32_t rows_max, const std::atomic<bool>* stop);
+  uint32_t waiting() const { return waiting_; }
+  GraphBytes finish();
+
+ private:
+  struct Level {
+    uint32_t count = 0;
+    uint32_t slots = 0;
+    uint32_t* nodes = nullptr;  // null on level 0
+    uint32_t* down = nullptr;
+    uint32_t* links = nullptr;
+
+    uint32_t* linksOf(uint32_t node) const { return links + size_t{node} * slots; }
+    uint32_t rowOf(uint32_t node) const { return nodes == nullptr ? node : nodes[node]; }
+    // Index of a row that is on this level.
+    uint32_t indexOf(uint32_t row) const {
+      return nodes == nullptr
+                 ? row
+                 : static_cast<uint32_t>(std::lower_bound(nodes, nodes + count, row) - nodes);
+    }
+  };
+  class Source;
+  // A level of the graph that is adopted; ids already checked where used.
+  struct OldLevel {
+    uint32_t count;
+    uint32_t slots;
+    const uint32_t* links;
+    const uint32_t* linksOf(uint32_t node) const { return links + size_t{node} * slots; }
+  };
+  static constexpr uint8_t kInserted = 0x80;
+
+  // build_state.cpp: layout and the order of work.
+  Status drawLevels(const GraphView* old, std::span<const uint32_t> old_to_new);
+  Status layOut();
+  void writeHeader();
+
+  // build_insert.cpp: one row, and the heuristic.
+  void insertRow(uint32_t row);
+  uint32_t findEntry(const NavQueryView& query, uint32_t target, uint32_t self);
+  uint32_t candidates(uint32_t level, uint32_t self, const NavQueryView& query, uint32_t entry,
+                      uint32_t ef, Scored* out);
+  void connect(uint32_t level, uint32_t self, const Scored* found, uint32_t count);
+  uint32_t select(const Level& level, const Scored* sorted, uint32_t count, uint32_t keep_max,
+                  uint32_t* kept);
+  void addLink(uint32_t level, uint32_t from, uint32_t to);
+  void choose(uint32_t level, uint32_t node, const uint32_t* pool, uint32_t count);
+  uint32_t degree(const Level& level, uint32_t node) const;
+
+  // build_adopt.cpp: lists of an earlier graph; build_reach.cpp: no row left out of reach.
+  Status adopt(const GraphView& old, std::span<const uint32_t> old_to_new);
+  Status adoptLevel(uint32_t level, const OldLevel& old, const uint32_t* map);
+  bool bridge(const Level& level, const OldLevel& old, const uint32_t* map, uint32_t index,
+              std::vector<uint32_t>* pool) const;
+  void reachAll();
+  void flood(uint32_t row, std::vector<uint32_t>* work);
+  void linkLost(uint32_t row);
+
+  NavSpace space_{};
+  GraphParams params_;
+  const Kernels* k_ = nullptr;
+  GraphBytes out_;
+  Level levels_[kGraphLevelsMax];
+  uint32_t level_count_ = 1;
+  uint32_t entry_level_ = 0;  // of the finished graph
+  uint32_t top_level_ = 0;    // highest level with an inserted node
+  uint32_t top_node_ = kNoRow;
+  uint32_t waiting_ = 0;
+  uint32_t next_row_ = 0;
+  std::unique_ptr<uint8_t[]> state_;  // per row: its level, and flags above
+  GraphScratch scratch_;
+  std::vector<Scored> found_;   // of one walk
+  std::vector<Scored> choice_;  // of one list that is chosen anew
+  std::vector<int8_t> query_values_;  // of the row being inserted
+  std::vector<int8_t> other_values_;  // of a row whose list is pruned
+};
+
+}  // namespace rve

@@ -1,0 +1,154 @@
+// The best-first walk of one level, shared by search and construction. Private to graph/.
+//
+// The pool is one array sorted by distance; the nearest entry that was not expanded is expanded
+// next, and the walk ends when there is none. Rows that a filter rejects stay in the pool as
+// stepping stones but do not count towards ef, so the walk goes on until the nearest ef accepted
+// rows are all expanded.
+#pragma once
+#include <algorithm>
+#include <cfloat>
+#include <cstring>
+
+#include "base/assert.hpp"
+#include "graph/search.hpp"
+
+namespace rve {
+
+// What a walk reads: `count` nodes, and for each its links, record and verdict.
+//   const uint32_t* links(uint32_t node)   null where they may not be read; `slots` entries
+//   void distances(const uint32_t* nodes, size_t count, float* out)
+//   bool accept(uint32_t node)
+//   void prefetchLinks(uint32_t node), void prefetchRecord(uint32_t node)
+class GraphWalk {
+ public:
+  using Entry = GraphScratch::Entry;
+  static constexpr uint32_t kExpanded = 1u << 30;
+  static constexpr uint32_t kRejected = 1u << 31;
+  static constexpr uint32_t kNodeMask = kGraphRowsMax - 1;
+
+  // Requires: the scratch holds `count` nodes and pool_max + 1 entries; pool_max >= ef >= 1.
+  GraphWalk(GraphScratch* scratch, uint32_t count, uint32_t ef, uint32_t pool_max)
+      : visited_(scratch->visited_.get()),
+        pool_(scratch->pool_.get()),
+        count_(count),
+        ef_(ef),
+        pool_max_(pool_max) {
+    RVE_ASSERT(count <= scratch->rows_max_ && pool_max <= scratch->pool_max_ && ef <= pool_max);
+    if (++scratch->epoch_ == 0) {
+      std::memset(visited_, 0, scratch->rows_max_);
+      scratch->epoch_ = 1;
+    }
+    epoch_ = scratch->epoch_;
+  }
+
+  // Takes a node out of the walk, or says that it is already in it (or no node at all).
+  bool visit(uint32_t node) {
+    if (node >= count_) [[unlikely]] {
+      ++skipped;
+      return false;
+    }
+    if (visited_[node] == epoch_) return false;
+    visited_[node] = epoch_;
+    return true;
+  }
+
+  // Puts a visited node into the pool, if it is near enough.
+  template <typename Source>
+  void offer(Source& source, uint32_t node, float distance) {
+    // Hostile factors may be NaN or Inf: the farthest possible, and never a broken order.
+    if (!(distance < FLT_MAX)) distance = FLT_MAX;
+    if (full() && distance >= pool_[size_ - 1].distance) return;
+    const bool accepted = source.accept(node);
+    Entry* const end = pool_ + size_;
+    Entry* const at = std::upper_bound(
+        pool_, end, distance, [](float d, const Entry& entry) { return d < entry.distance; });
+    std::memmove(at + 1, at, static_cast<size_t>(end - at) * sizeof(Entry));
+    *at = {distance, accepted ? node : node | kRejected};
+    ++size_;
+    accepted_ += accepted;
+    cursor_ = std::min(cursor_, static_cast<uint32_t>(at - pool_));
+    trim();
+  }
+
+  // Walks from what was offered until nothing nearer is left to expand.
+  template <typename Source>
+  void run(Source& source) {
+    uint32_t batch[kGraphLinks0Max];
+    float distances_of[kGraphLinks0Max];
+    while (true) {
+      while (cursor_ < size_ && (pool_[cursor_].row & kExpanded) != 0) ++cursor_;
+      if (cursor_ == size_) return;
+      const uint32_t node = pool_[cursor_].row & kNodeMask;
+      pool_[cursor_].row |= kExpanded;
+      ++expanded;
+      const uint32_t* links = source.links(node);
+      if (links == nullptr) [[unlikely]] {
+        ++skipped;
+        continue;
+      }
+      uint32_t fresh = 0;
+      for (uint32_t slot = 0; slot < source.slots; ++slot) {
+        const uint32_t next = links[slot];
+        if (next == kNoRow) break;
+        if (!visit(next)) continue;
+        source.prefetchRecord(next);
+        batch[fresh++] = next;
+      }
+      // While the records arrive, ask for the links of who is likely next.
+      if (cursor_ + 1 < size_) source.prefetchLinks(pool_[cursor_ + 1].row & kNodeMask);
+      source.distances(batch, fresh, distances_of);
+      distances += fresh;
+      for (uint32_t i = 0; i < fresh; ++i) offer(source, batch[i], distances_of[i]);
+    }
+  }
+
+  // The accepted nodes, nearest first. Returns their number, at most ef.
+  uint32_t take(Scored* out) const {
+    uint32_t taken = 0;
+    for (uint32_t i = 0; i < size_ && taken < ef_; ++i) {
+      if ((pool_[i].row & kRejected) != 0) continue;
+      out[taken++] = {pool_[i].distance, pool_[i].row & kNodeMask};
+    }
+    return taken;
+  }
+
+  uint32_t distances = 0;
+  uint32_t expanded = 0;
+  uint32_t skipped = 0;
+
+ private:
+  bool full() const { return accepted_ == ef_ || size_ == pool_max_; }
+
+  // Restores accepted_ <= ef_ and size_ <= pool_max_, and drops rejected entries behind the last
+  // accepted one once there are ef of those: nothing beyond it will be expanded.
+  void trim() {
+    while (accepted_ > ef_ || size_ > pool_max_) dropLast();
+    if (accepted_ < ef_) return;
+    while ((pool_[size_ - 1].row & kRejected) != 0) dropLast();
+  }
+
+  void dropLast() {
+    --size_;
+    accepted_ -= (pool_[size_].row & kRejected) == 0;
+  }
+
+  uint8_t* visited_;
+  Entry* pool_;
+  uint32_t count_;
+  uint32_t ef_;
+  uint32_t pool_max_;
+  uint32_t size_ = 0;
+  uint32_t accepted_ = 0;
+  uint32_t cursor_ = 0;  // nothing before it is unexpanded
+  uint8_t epoch_ = 0;
+};
+
+// The cache lines of a record; those behind the fourth are left to the hardware's own prefetcher.
+inline void prefetchRecord(const std::byte* record, size_t bytes) {
+  __builtin_prefetch(record);
+  if (bytes > 64) __builtin_prefetch(record + 64);
+  if (bytes > 128) __builtin_prefetch(record + 128);
+  if (bytes > 192) __builtin_prefetch(record + 192);
+}
+
+}  // namespace rve
