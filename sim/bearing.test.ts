@@ -134,6 +134,18 @@ describe('BearingSimulator', () => {
     expect(simulator.timeS).toBeGreaterThan(20);
   });
 
+  test('breaks out each defect at its onset, give or take a unit, and not before', () => {
+    for (const { kind, onset } of DEFAULT_FAULTS) {
+      for (let seed = 20; seed < 40; seed += 1) {
+        // A unit's onset differs by at most 2.5 deviations of 0.02.
+        const before = new BearingSimulator({ seed, initialWear: onset - 0.051 });
+        const after = new BearingSimulator({ seed, initialWear: onset + 0.051 });
+        expect(before.faultNames).not.toContain(kind);
+        expect(after.faultNames).toContain(kind);
+      }
+    }
+  });
+
   test('runs on at wear 1 without maintenance, until it is asked for', () => {
     const simulator = new BearingSimulator({ seed: 9, initialWear: 1, maintenance: 'never' });
     simulator.nextWindow(1024);
