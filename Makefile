@@ -96,7 +96,8 @@ generated-check:
 	@$(NODE) tools/gen_status.mjs --check
 	@$(NODE) tools/gen_limits.mjs --check
 
-# Heavy tests run in `make test` with small counts. RVE_VERIFY=1 asks them for the large ones, within
+# Heavy tests run in `make test` with small counts. RVE_VERIFY=1 asks them for the large ones,
+# within
 # RVE_BUDGET_S seconds. They are all of native/test/*/, *_heavy_test.cpp and *.heavy.test.ts.
 HEAVY_NATIVE := $(wildcard native/test/*/*_test.cpp native/*/*_heavy_test.cpp)
 HEAVY_JS := $(filter %.heavy.test.ts,$(TS_SOURCES))

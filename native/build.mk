@@ -16,7 +16,8 @@ IS_ARM := $(filter aarch64-%,$(MACHINE))
 IS_RISCV := $(filter riscv64-%,$(MACHINE))
 
 ROOMS ?= base kernels codecs storage graph learn engine
-# With ROOMS given by hand, the shared tests (which need the whole engine) stay out unless asked for.
+# With ROOMS given by hand, the shared tests (which need the whole engine) stay out unless asked
+# for.
 TEST_SOURCES ?= $(if $(filter command,$(firstword $(origin ROOMS))),native/test/main.cpp,\
   $(wildcard native/test/*.cpp native/test/*/*.cpp))
 
@@ -86,8 +87,8 @@ $(OBJ)/%.o: %.cpp $(OBJ)/flags native/build.mk
 $(BINDING_OBJECTS): RVE_CXXFLAGS += $(NAPI_FLAGS)
 $(BINDING_OBJECTS): | $(NPM_STAMP)
 
-# One archive-like set of objects serves the addon and the tests. A list of objects that shrinks must
-# relink too: hence the list is a file.
+# One archive-like set of objects serves the addon and the tests. A list of objects that shrinks
+# must relink too: hence the list is a file.
 $(OBJ)/core.list: force
 	@mkdir -p $(@D)
 	@echo '$(CORE_OBJECTS) $(TEST_OBJECTS)' | cmp -s - $@ || \

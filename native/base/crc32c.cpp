@@ -12,7 +12,8 @@
 namespace rve {
 namespace {
 
-// Slicing-by-8 (Kounavis and Berry, 2005): row k holds the effect of a byte that k more bytes follow.
+// Slicing-by-8 (Kounavis and Berry, 2005): row k holds the effect of a byte that k more bytes
+// follow.
 struct Tables {
   uint32_t row[8][256];
 };

@@ -15,9 +15,10 @@ using Crc32cKernel = uint32_t (*)(uint32_t crc, const std::byte* at, size_t byte
 uint32_t crc32cSse42(uint32_t crc, const std::byte* at, size_t bytes);
 uint32_t crc32cArm(uint32_t crc, const std::byte* at, size_t bytes);
 
-// Advances a register over 2^kLog2ZeroBytes zero bytes with four table lookups. The map is linear over
-// GF(2): as a 32 x 32 bit matrix it is squared until it spans the bytes, then tabulated for each byte
-// of the register, all at compile time.
+// Advances a register over 2^kLog2ZeroBytes zero bytes with four table lookups. The map is linear
+// over
+// GF(2): as a 32 x 32 bit matrix it is squared until it spans the bytes, then tabulated for each
+// byte of the register, all at compile time.
 template <unsigned kLog2ZeroBytes>
 class Crc32cShift {
  public:
@@ -53,8 +54,8 @@ class Crc32cShift {
   std::array<std::array<uint32_t, 256>, 4> table_;
 };
 
-// The crc instruction has a latency of 3 cycles and a throughput of 1: three independent streams keep
-// it busy. 256 words each: long enough to hide the joining, short enough to serve a 6 KiB row.
+// The crc instruction has a latency of 3 cycles and a throughput of 1: three independent streams
+// keep it busy. 256 words each: long enough to hide the joining, short enough to serve a 6 KiB row.
 // `Step` is the instruction: uint32_t step(uint32_t crc, uint64_t word).
 inline constexpr unsigned kCrc32cLog2StreamBytes = 11;
 inline constexpr size_t kCrc32cStreamBytes = size_t{1} << kCrc32cLog2StreamBytes;

@@ -62,7 +62,8 @@ TEST(crc32c_twins_agree_at_every_length_and_alignment) {
   CHECK(true);
 }
 
-// Lengths around the blocks of the three-stream loop (3 x 2,048 bytes), where the streams are joined.
+// Lengths around the blocks of the three-stream loop (3 x 2,048 bytes), where the streams are
+// joined.
 TEST(crc32c_twins_agree_around_the_stream_blocks) {
   const std::vector<std::byte> bytes = randomBytes(40'000);
   for (size_t base : {2048, 4096, 6144, 12288, 18432}) {

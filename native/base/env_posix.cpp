@@ -69,8 +69,8 @@ class PosixDisk final : public Disk {
 
   Status open(const std::string& path, OpenMode mode, std::unique_ptr<File>* out) override {
     out->reset();
-    // Looked at before it is opened: opening a device may act (a watchdog starts to count down). What is
-    // put there in between is met by O_NOFOLLOW, O_NONBLOCK and the second look below.
+    // Looked at before it is opened: opening a device may act (a watchdog starts to count down).
+    // What is put there in between is met by O_NOFOLLOW, O_NONBLOCK and the second look below.
     DiskStat before;
     RVE_TRY(stat(path, &before));
     if (before.exists && mode == OpenMode::kCreateExclusive) {
@@ -100,8 +100,8 @@ class PosixDisk final : public Disk {
     RVE_TRY(checkPath(to));
     if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
     if (errno != ENOSYS && errno != EINVAL) return posixStatus(errno, "Cannot rename to", to);
-    // An old kernel, or a file system without the flag. link() never replaces either; a crash between
-    // the two leaves both names on one file, and the next open removes the stale temporary.
+    // An old kernel, or a file system without the flag. link() never replaces either; a crash
+    // between the two leaves both names on one file, and the next open removes the stale temporary.
     if (link(from.c_str(), to.c_str()) != 0) return posixStatus(errno, "Cannot rename to", to);
     if (unlink(from.c_str()) != 0) return posixStatus(errno, "Cannot remove", from);
     return {};

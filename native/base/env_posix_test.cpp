@@ -100,7 +100,8 @@ TEST(readers_share_a_file_and_keep_a_writer_out) {
   CHECK_EQ(openCode(*disk, folder.at("a"), OpenMode::kReadWrite), Code::kOk);
 }
 
-// Method: a forked child opens and says so through a pipe; it dies by SIGKILL while it holds the lock.
+// Method: a forked child opens and says so through a pipe; it dies by SIGKILL while it holds the
+// lock.
 TEST(a_lock_of_another_process_names_its_pid_and_ends_with_it) {
   const TempFolder folder;
   const auto disk = makePosixDisk();
@@ -381,7 +382,8 @@ TEST(a_bus_error_outside_our_views_still_ends_the_process) {
   }
   int status = 0;
   CHECK_EQ(waitpid(child, &status, 0), child);
-  // Sanitizers report a fatal signal and exit by 1 or 66; without them the signal itself ends the child.
+  // Sanitizers report a fatal signal and exit by 1 or 66; without them the signal itself ends the
+  // child.
   CHECK(WIFSIGNALED(status) ? WTERMSIG(status) == SIGBUS : WEXITSTATUS(status) < 70);
 }
 

@@ -44,7 +44,8 @@ void chain(int signal_number, siginfo_t* info, void* context) {
   } else if (previous_action.sa_handler != SIG_DFL && previous_action.sa_handler != SIG_IGN) {
     previous_action.sa_handler(signal_number);
   } else {
-    // The default action, at the same instruction when it runs again: a core dump that points at it.
+    // The default action, at the same instruction when it runs again: a core dump that points at
+    // it.
     // A SIGBUS that was sent (kill) does not come again by itself, so it is raised once more.
     struct sigaction standard = {};
     standard.sa_handler = SIG_DFL;
@@ -53,8 +54,10 @@ void chain(int signal_number, siginfo_t* info, void* context) {
   }
 }
 
-// Puts a page of zeros at `page`. The bare system call: async-signal-safe by nature, and out of sight of
-// ThreadSanitizer, which takes mmap() for a write and so for a race with the threads that read here.
+// Puts a page of zeros at `page`. The bare system call: async-signal-safe by nature, and out of
+// sight of
+// ThreadSanitizer, which takes mmap() for a write and so for a race with the threads that read
+// here.
 bool mapZeros(void* page) {
   const long result = syscall(SYS_mmap, page, page_bytes, PROT_READ,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0L);

@@ -1,9 +1,11 @@
-// Keeps a process alive when a page of a mapped file cannot be read: the file was truncated by somebody
-// else, or the device failed. The page becomes zero bytes and the fault is counted; whoever reads the
-// mapping looks at the count before it believes what it read (checksums tell the rest).
+// Keeps a process alive when a page of a mapped file cannot be read: the file was truncated by
+// somebody else, or the device failed. The page becomes zero bytes and the fault is counted;
+// whoever reads the mapping looks at the count before it believes what it read (checksums tell the
+// rest).
 //
-// One process-wide SIGBUS handler, put in at the first add() and never taken out. A fault outside all
-// ranges goes to the handler that stood there before. Everything the handler touches is lock-free.
+// One process-wide SIGBUS handler, put in at the first add() and never taken out. A fault outside
+// all ranges goes to the handler that stood there before. Everything the handler touches is
+// lock-free.
 #pragma once
 #include <cstddef>
 #include <cstdint>

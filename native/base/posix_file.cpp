@@ -134,7 +134,8 @@ Status PosixFile::readDevice(uint64_t offset, MutableBytes out) {
     const Status status = readDirect(fd, offset, out, &unsupported);
     if (!unsupported) return status;
   }
-  // No O_DIRECT here (tmpfs, some FUSE): at least let go of the clean pages. Whole pages only count.
+  // No O_DIRECT here (tmpfs, some FUSE): at least let go of the clean pages. Whole pages only
+  // count.
   const uint64_t from = offset & ~(kDirectAlignment - 1);
   const uint64_t bytes = roundUp(offset + out.size(), kDirectAlignment) - from;
   (void)posix_fadvise(fd_, static_cast<off_t>(from), static_cast<off_t>(bytes), POSIX_FADV_DONTNEED);

@@ -8,8 +8,8 @@
 
 namespace rve {
 
-// Reserves a range of addresses once and maps the file into it piece by piece, so that pointers into
-// the view stay good while the file grows. Reserved addresses cost no memory.
+// Reserves a range of addresses once and maps the file into it piece by piece, so that pointers
+// into the view stay good while the file grows. Reserved addresses cost no memory.
 class PosixView {
  public:
   PosixView() = default;
@@ -21,7 +21,8 @@ class PosixView {
   Status open(int fd, uint64_t bytes, const std::string& path);
   // Whether the reserved range can hold so many bytes.
   bool fits(uint64_t bytes) const { return bytes <= reserved_bytes_; }
-  // Maps up to `bytes`, which the file must have. Requires: fits(bytes). What is mapped stays as it is.
+  // Maps up to `bytes`, which the file must have. Requires: fits(bytes). What is mapped stays as it
+  // is.
   Status extend(int fd, uint64_t bytes, const std::string& path);
 
   const std::byte* base() const { return base_; }

@@ -3,7 +3,8 @@
 //   TEST(a_name_that_is_a_sentence) {
 //     CHECK(condition);          // goes on after a failure
 //     CHECK_EQ(got, wanted);     // prints both values
-//     REQUIRE(condition);        // leaves the test function on failure (also from a lambda or helper)
+//     REQUIRE(condition);        // leaves the test function on failure (also from a lambda or
+// helper)
 //     if (absent) SKIP("no data set beside the project");
 //   }
 //
@@ -20,7 +21,8 @@ namespace rve::test {
 
 using Body = void (*)();
 
-// Registers a test at static initialisation. Order within a file is kept; files are ordered by name.
+// Registers a test at static initialisation. Order within a file is kept; files are ordered by
+// name.
 struct Registration {
   Registration(const char* name, const char* file, int line, Body body);
 };
