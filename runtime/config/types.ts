@@ -1,0 +1,71 @@
+// What a checked configuration holds. The keys in TOML, their units and reasons: table.ts.
+
+export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug';
+
+export interface MemoryConfig {
+  path: string;
+  /** Floats per vector. 0: take the file's, or what the simulation makes. */
+  dimensions: number;
+  metric: 'cosine' | 'l2' | 'ip';
+  profile: 'precise';
+  durability: 'sync' | 'group' | 'interval' | 'buffered';
+  lingerMs: number;
+  intervalMs: number;
+  /** 0: no limit but the disk's and the layout's. */
+  bytesMax: number;
+  hnswM: number;
+  hnswEfConstruction: number;
+  hnswEfSearch: number;
+}
+
+export interface MqttConfig {
+  /** Of a broker elsewhere. Empty: the embedded broker. */
+  url: string;
+  protocolVersion: '3.1.1' | '5';
+  clientId: string;
+  username: string;
+  passwordFile: string;
+  tlsCaFile: string;
+  tlsCertFile: string;
+  tlsKeyFile: string;
+  host: string;
+  port: number;
+  unsafePlain: boolean;
+  allowAnonymous: boolean;
+  usersFile: string;
+  packetBytesMax: number;
+  connectionsMax: number;
+  receiveMax: number;
+  /** Records a second of one source; 0: no limit. */
+  sourceRateMax: number;
+}
+
+export interface ServeConfig {
+  statusIntervalMs: number;
+  selfQueryPerS: number;
+  novelty: boolean;
+  socket: boolean;
+}
+
+export interface SimConfig {
+  kind: 'none' | 'bearing';
+  source: string;
+  seed: number;
+  windowsPerS: number;
+  lifeS: number;
+}
+
+export interface LogConfig {
+  level: LogLevel;
+}
+
+export interface Config {
+  node: string;
+  /** Keys that the file names, as 'mqtt.port': a default may give way where a wish may not. */
+  given: Set<string>;
+  memory: MemoryConfig;
+  mqtt: MqttConfig;
+  serve: ServeConfig;
+  sim: SimConfig;
+  log: LogConfig;
+}
