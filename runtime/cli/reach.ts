@@ -1,0 +1,55 @@
+// A store has one user at a time. A command that only asks opens it read-only; when a daemon has
+// it, the same question goes through the daemon's socket.
+
+import { RveError } from '../errors/index.js';
+import type { CliContext } from './context.js';
+import { answer } from './ops.js';
+import { connectSocket, socketPathOf } from './socket/index.js';
+
+export interface Reach {
+  ask(op: string, params: Record<string, unknown>): Promise<unknown>;
+  /** True: the answers come from the process that holds the store. */
+  readonly remote: boolean;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store at `path`, or its daemon's socket.
+ * @throws RveError ERR_BUSY with the holder's pid when another process has it and does not listen.
+ */
+export async function reach(context: CliContext, path: string, readOnly = true): Promise<Reach> {
+  let busy: RveError;
+  try {
+    const store = await context.stores.open(path, { readOnly });
+    return {
+      ask: (op, params) => answer(store, op, params),
+      remote: false,
+      close: () => store.close(),
+    };
+  } catch (error) {
+    if (!(error instanceof RveError) || error.code !== 'ERR_BUSY') throw error;
+    busy = error;
+  }
+  const client = await connectSocket(socketPathOf(path));
+  if (client === null) throw busy;
+  return {
+    ask: (op, params) => client.call(op, params),
+    remote: true,
+    close: async () => client.close(),
+  };
+}
+
+/** Runs `work` on the store or its daemon, and lets go of it whatever happens. */
+export async function withReach<T>(
+  context: CliContext,
+  path: string,
+  readOnly: boolean,
+  work: (reach: Reach) => Promise<T>,
+): Promise<T> {
+  const open = await reach(context, path, readOnly);
+  try {
+    return await work(open);
+  } finally {
+    await open.close();
+  }
+}

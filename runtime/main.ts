@@ -1,0 +1,78 @@
+// The one place, beside env_posix.cpp, that makes a real clock, real streams, real signals.
+
+import { randomBytes } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { run as runCommandLine } from './cli/index.js';
+import { Memory } from './memory/index.js';
+
+function packageVersion(): string {
+  // From source and from build/host/js alike: the nearest package.json of this name above this
+  // file.
+  const require = createRequire(import.meta.url);
+  for (const path of ['../package.json', '../../../../package.json']) {
+    try {
+      const { name, version } = require(path) as { name: string; version: string };
+      if (name === 'ruvector-edge') return version;
+    } catch {
+      continue;
+    }
+  }
+  return 'unknown';
+}
+
+/** Signals and a closed stdout, as one event. */
+function onStop(handler: (cause: string) => void): () => void {
+  const onSignal = (signal: NodeJS.Signals): void => handler(signal);
+  const onPipe = (error: NodeJS.ErrnoException): void => {
+    if (error.code === 'EPIPE') handler('stdout closed');
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  process.stdout.on('error', onPipe);
+  return () => {
+    process.removeListener('SIGINT', onSignal);
+    process.removeListener('SIGTERM', onSignal);
+    process.stdout.removeListener('error', onPipe);
+  };
+}
+
+// A reader that has gone is no crash: `rve export STORE | head` ends quietly.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
+process.exitCode = await runCommandLine({
+  argv: process.argv.slice(2),
+  stdin: process.stdin,
+  stdinIsTTY: process.stdin.isTTY === true,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  clock: { now: () => Date.now() },
+  monotonic: () => performance.now(),
+  random32: () => randomBytes(4).readUInt32LE(),
+  every: (ms, tick) => {
+    const timer = setInterval(tick, ms);
+    return () => clearInterval(timer);
+  },
+  after: (ms, run) => {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+  sleep: async (ms) => {
+    await sleep(ms);
+  },
+  onStop,
+  exitNow: (code) => process.exit(code),
+  residentBytes: () => process.memoryUsage.rss(),
+  pid: process.pid,
+  version: packageVersion(),
+  stores: {
+    open: (path, options) => Memory.open(path, options),
+    check: (path) => Memory.check(path),
+    repair: (path) => Memory.repair(path),
+  },
+});
