@@ -116,7 +116,7 @@ describe('BearingSimulator', () => {
     const stages: string[] = [];
     const rms = new Map<string, number>();
     let wear = 0;
-    for (;;) {
+    for (let i = 0; i < 500; i += 1) {
       expect(simulator.wear).toBeGreaterThanOrEqual(wear);
       wear = simulator.wear;
       const { stage } = simulator;
