@@ -154,6 +154,12 @@ describe('NoveltyDetector', () => {
     expect(feed(detector, [0.1, 0.1, 0.1], 60_000)).toHaveLength(1);
   });
 
+  test('wants at least 30 % above the median, however little the source varies', () => {
+    const detector = new NoveltyDetector(OPTIONS);
+    feed(detector, new Array<number>(100).fill(2));
+    expect(detector.state('pump')!.threshold).toBeCloseTo(2.6, 12);
+  });
+
   test('ends a cool-down when the clock steps back', () => {
     const detector = new NoveltyDetector(OPTIONS);
     feed(detector, [...usual(100, 11), 3, 3, 3], 1e12);
