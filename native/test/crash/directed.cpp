@@ -1,0 +1,253 @@
+#include "test/crash/directed.hpp"
+
+#include "base/assert.hpp"
+
+namespace rve::test {
+
+namespace {
+
+// A store on a simulated disk with its model: the parts of World, without its dice.
+struct Rig {
+  explicit Rig(const OpenFunction& open_function, Durability level = Durability::kGroup, uint64_t seed = 1)
+      : setup(makeSetup(open_function, false)), checker(setup), rng(seed), disk(setup.disk, seed),
+        copy(setup.disk, seed) {
+    setup.options.durability = level;
+  }
+
+  bool open() {
+    const Status status = checker.open(&disk, &clock, &rng, &engine);
+    if (!status.ok()) {
+      wrong = std::string("open() answers ") + codeName(status.code()) + ' ' + status.message();
+      return false;
+    }
+    driver = std::make_unique<Driver>(engine.get(), &model, setup.options.durability);
+    return true;
+  }
+
+  void drop() {
+    if (driver && wrong.empty()) wrong = driver->violation();
+    driver.reset();
+    engine.reset();
+  }
+
+  // What `copy` holds against the model; on success the model takes it over and `disk` becomes the copy.
+  bool reopenCopy(uint64_t floor, bool settled) {
+    drop();
+    disk.copyFrom(copy);
+    Found found;
+    if (wrong.empty()) wrong = checker.check(&copy, model, floor, Depth{true}, rng, &found);
+    if (!wrong.empty()) return false;
+    model.recovered(found.match, settled, found.next_id);
+    return open();
+  }
+
+  // Cuts the power of `disk` with everything pending lost, and compares.
+  std::string cutAndCheck() {
+    drop();
+    if (!wrong.empty()) return wrong;
+    disk.cutPower();
+    Found found;
+    return checker.check(&disk, model, model.floor(), Depth{true}, rng, &found);
+  }
+
+  ModelCall rows(uint32_t count, const char* source = "") {
+    ModelCall call;
+    for (uint32_t i = 0; i < count; ++i) call.rows.push_back(makeRow(next_serial++, source, clock.wallMs()));
+    return call;
+  }
+
+  ModelCall sequenced(uint64_t first, uint32_t count) {
+    ModelCall call = rows(count, "pump-1");
+    call.source = "pump-1";
+    call.boot = 7;
+    for (ModelRow& row : call.rows) {
+      row.has_sequence = true;
+      row.sequence = first++;
+    }
+    return call;
+  }
+
+  void commit(ModelCall call) {
+    driver->submit(std::move(call));
+    driver->pump();
+  }
+
+  Setup setup;
+  Checker checker;
+  SimRng rng;
+  SimClock clock;
+  SimDisk disk, copy;
+  Model model;
+  std::unique_ptr<Engine> engine;
+  std::unique_ptr<Driver> driver;
+  uint32_t next_serial = 1;
+  std::string wrong;
+};
+
+// R7. Fills a small store to the brim, again and again. It must always be able to forget and to checkpoint, and
+// after forgetting nearly all it must take inserts again.
+std::string fullStore(const OpenFunction& open) {
+  Rig rig(open);
+  constexpr uint64_t kBytes = 96 << 10;
+  rig.setup.options.layout.file_bytes_max = kBytes;
+  rig.setup.options.tuning.freeze_rows = 8;
+  if (!rig.open()) return rig.wrong;
+  for (int cycle = 0; cycle < 5; ++cycle) {
+    Rig& r = rig;
+    r.driver = std::make_unique<Driver>(r.engine.get(), &r.model, Durability::kGroup);
+    for (int i = 0; i < 4000 && !r.driver->full() && !r.driver->refused(); ++i) {
+      r.commit(r.rows(3));
+      if (i % 8 == 7) {
+        bool did = false;
+        for (const Job job : {Job::kFreeze, Job::kCompact, Job::kCheckpoint}) {
+          const Status status = r.engine->maintain(job, &did);
+          if (!status.ok() && status.code() != Code::kNoSpace) return "maintain() answers " + status.message();
+        }
+      }
+    }
+    if (!r.driver->full()) return "a store of 96 KiB never fills";
+    Driver after(r.engine.get(), &r.model, Durability::kGroup);
+    bool did = false;
+    const Status first = r.engine->maintain(Job::kCheckpoint, &did);
+    if (!first.ok()) return "a full store cannot checkpoint: " + first.message();
+    while (r.model.now().live.size() > 4) {
+      ModelCall forget;
+      forget.kind = CallKind::kForget;
+      for (const auto& [id, record] : r.model.now().live) {
+        if (forget.ids.size() < 32 && forget.ids.size() + 4 < r.model.now().live.size()) forget.ids.push_back(id);
+      }
+      after.submit(forget);
+      after.pump();
+      if (after.full() || after.refused()) return "a full store cannot forget";
+    }
+    bool room = false;
+    for (int i = 0; i < 40 && !room; ++i) {
+      for (const Job job : {Job::kFreeze, Job::kCompact}) (void)r.engine->maintain(job, &did).ok();
+      const Status status = r.engine->maintain(Job::kCheckpoint, &did);
+      if (!status.ok()) return "a full store cannot checkpoint after forgetting: " + status.message();
+      Driver again(r.engine.get(), &r.model, Durability::kGroup);
+      again.submit(r.rows(3));
+      again.pump();
+      room = !again.full();
+      if (!again.violation().empty()) return again.violation();
+    }
+    if (!room) return "a full store takes no inserts although nearly all was forgotten";
+    if (!after.violation().empty()) return after.violation();
+    if (!r.driver->violation().empty()) return r.driver->violation();
+  }
+  return rig.cutAndCheck();
+}
+
+// R8. Two groups in one window; the first is lost, the second reaches the device. The client sends the first one
+// again, byte for byte. The stale second group lies right behind it and must not come back to life.
+std::string staleGroup(const OpenFunction& open) {
+  Rig rig(open, Durability::kInterval);
+  if (!rig.open()) return rig.wrong;
+  rig.commit(rig.rows(2));
+  rig.driver->waitDurable();
+  const ModelCall a = rig.sequenced(10, 2), b = rig.sequenced(20, 2);
+  const size_t begin = rig.disk.pendingSectors().size();
+  rig.commit(a);
+  const size_t middle = rig.disk.pendingSectors().size();
+  rig.commit(b);
+  const size_t end = rig.disk.pendingSectors().size();
+  if (begin == middle || middle == end) return "the level kInterval syncs each group";
+  rig.copy.copyFrom(rig.disk);
+  CrashChoice choice;
+  choice.sizes = true;
+  choice.sectors.assign(end, Fate::kApplied);
+  for (size_t i = begin; i < middle; ++i) choice.sectors[i] = Fate::kLost;
+  rig.copy.cutPower(choice);
+  if (!rig.reopenCopy(rig.model.floor(), true)) return rig.wrong;
+  rig.commit(a);
+  rig.driver->waitDurable();
+  return rig.cutAndCheck();
+}
+
+// R9. A sync fails and the pages are clean: the cache shows a group that the device does not hold. After a
+// restart it must not be taken as there: a redelivery would be acknowledged and lost.
+std::string cleanButLost(const OpenFunction& open) {
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
+    Rig rig(open, Durability::kGroup, seed);
+    if (!rig.open()) return rig.wrong;
+    rig.commit(rig.sequenced(1, 2));
+    const ModelCall call = rig.sequenced(3, 3);
+    rig.disk.failAt(SimCall::kSync, 0, Code::kIo, false);
+    rig.commit(call);
+    if (!rig.driver->refused()) return "a call is acknowledged although its sync failed";
+    const uint64_t acked = rig.model.floor();
+    rig.commit(rig.rows(1));
+    if (rig.model.floor() != acked) return "the store writes on after a failed sync";
+    rig.copy.copyFrom(rig.disk);
+    if (!rig.reopenCopy(acked, false)) return rig.wrong;
+    rig.commit(call);
+    const std::string wrong = rig.cutAndCheck();
+    if (!wrong.empty()) return wrong;
+  }
+  return "";
+}
+
+// R10. SIGKILL strikes between write and sync. The group is valid in the cache and not durable; after the restart
+// a redelivery is a dedupe hit, and its acknowledgement must mean that the group is on the device.
+std::string dedupeAfterKill(const OpenFunction& open) {
+  Rig rig(open);
+  if (!rig.open()) return rig.wrong;
+  rig.commit(rig.sequenced(1, 2));
+  const ModelCall call = rig.sequenced(3, 2);
+  bool captured = false;
+  rig.disk.after_change = [&](SimCall change) {
+    if (change != SimCall::kWrite) return;
+    rig.copy.copyFrom(rig.disk);
+    captured = true;
+  };
+  rig.driver->submit(call);
+  const Model before = rig.model;
+  rig.driver->pump();
+  rig.disk.after_change = nullptr;
+  if (!captured) return "a pump writes nothing";
+  rig.drop();
+  rig.model = before;
+  if (!rig.reopenCopy(rig.model.killFloor(), false)) return rig.wrong;
+  if (rig.model.now().known.at({"pump-1", 7}).count(3) == 0) return "a written group is gone after SIGKILL";
+  rig.commit(call);
+  return rig.cutAndCheck();
+}
+
+// R10, for the name: SIGKILL strikes in the creation, at every step of it. Whoever opens the store then and gets an
+// acknowledgement must find the file again after a power cut.
+std::string nameAfterKill(const OpenFunction& open) {
+  for (uint64_t moment = 0;; ++moment) {
+    Rig rig(open);
+    uint64_t seen = 0;
+    bool captured = false;
+    rig.disk.after_change = [&](SimCall) {
+      if (seen++ != moment) return;
+      rig.copy.copyFrom(rig.disk);
+      captured = true;
+    };
+    if (!rig.open()) return rig.wrong;
+    rig.disk.after_change = nullptr;
+    if (!captured) return "";
+    rig.drop();
+    rig.disk.copyFrom(rig.copy);
+    if (!rig.open()) return "after SIGKILL in the creation: " + rig.wrong;
+    rig.commit(rig.rows(2));
+    const std::string wrong = rig.cutAndCheck();
+    if (!wrong.empty()) return "after SIGKILL at step " + std::to_string(moment) + " of the creation: " + wrong;
+  }
+}
+
+}  // namespace
+
+const std::vector<Scenario>& scenarios() {
+  static const std::vector<Scenario> kAll = {
+      {"a_full_store_can_still_forget_and_checkpoint_and_then_takes_inserts_again", 7, fullStore},
+      {"a_stale_group_of_an_earlier_life_never_validates_again", 8, staleGroup},
+      {"what_a_failed_sync_lost_is_not_trusted_after_a_restart", 9, cleanButLost},
+      {"a_dedupe_hit_after_sigkill_is_acknowledged_only_when_durable", 10, dedupeAfterKill},
+      {"the_name_of_a_store_killed_in_its_creation_survives_once_it_acknowledged", 10, nameAfterKill},
+  };
+  return kAll;
+}
+
+}  // namespace rve::test
