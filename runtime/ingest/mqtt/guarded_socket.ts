@@ -11,17 +11,27 @@ const STOP_BUDGET = 1;
 const STOP_AUTH = 2;
 const STOP_FULL = 4;
 const STOP_CLOSING = 8;
+const STOP_SLOW = 16;
 
 /** Packets other than CONNECT and PUBLISH need no more; SUBSCRIBE is the largest of them. */
 const CONTROL_BYTES_MAX = 4_096;
 
+/** Answers that the peer does not fetch; beyond, we do not read what it asks further. */
+const UNSENT_BYTES_MAX = 65_536;
+
+/** What takes the bytes of an accepted client: aedes' parser. */
+export interface PacketSink {
+  parse(chunk: Buffer): unknown;
+}
+
 /**
  * Stands between a socket and aedes. Passes on no byte of a packet whose fixed header breaks a limit;
- * before CONNACK, nothing but one small CONNECT; and counts each PUBLISH at admission.
+ * before the client is accepted, nothing but one small CONNECT; and counts each PUBLISH at admission.
  *
- * aedes handles all packets of one read at once and reads again when they are settled, so its
- * concurrency is what lies in the read buffer: hence the read mark of 1 MiB. With the usual 16 KiB it
- * would have 28 messages of 560 bytes in flight, whatever the client's window.
+ * aedes reads a stream in batches: what one read gave must be settled before it reads again, which
+ * with a lingering group means one socket chunk (64 KiB, 117 messages of 560 bytes) a group. So once
+ * a client is accepted, chunks go straight to aedes' parser, and the byte budget alone bounds what
+ * is in flight. Without a sink, the stream is used, with a buffer as large as the budget.
  */
 export class GuardedSocket extends Duplex {
   readonly budget: ConnectionBudget;
@@ -34,6 +44,7 @@ export class GuardedSocket extends Duplex {
   readonly #onBreach: (error: Error) => void;
   #state: 'new' | 'waiting' | 'open' = 'new';
   #held: Buffer | null = null;
+  #sink: PacketSink | null = null;
   #ended = false;
   /** Bytes of PUBLISH packets that aedes has not handed over yet. */
   #unhandled = 0;
@@ -60,10 +71,11 @@ export class GuardedSocket extends Duplex {
     socket.on('close', () => this.destroy());
   }
 
-  /** CONNACK has been sent: the client is known, and its further packets may pass. */
-  opened(): void {
-    if (this.#state === 'open') return;
+  /** The client is accepted: its further packets may pass, into `sink` if there is one. */
+  opened(sink: PacketSink | null): void {
+    if (this.#state === 'open' || this.destroyed) return;
     this.#state = 'open';
+    this.#sink = sink;
     const held = this.#held;
     this.#held = null;
     this.#go(STOP_AUTH);
@@ -143,7 +155,16 @@ export class GuardedSocket extends Duplex {
   }
 
   #pass(chunk: Buffer): void {
-    if (!this.push(chunk)) this.#stop(STOP_FULL);
+    if (this.#sink === null) {
+      if (!this.push(chunk)) this.#stop(STOP_FULL);
+      return;
+    }
+    this.#sink.parse(chunk);
+    if (this.writableLength > UNSENT_BYTES_MAX) this.#stop(STOP_SLOW);
+  }
+
+  #written(): void {
+    if ((this.#stops & STOP_SLOW) !== 0 && this.writableLength <= UNSENT_BYTES_MAX) this.#go(STOP_SLOW);
   }
 
   #admit(type: number, remaining: number): void {
@@ -170,13 +191,16 @@ export class GuardedSocket extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#socket.write(chunk, done);
+    this.#socket.write(chunk, (error) => {
+      done(error);
+      this.#written();
+    });
   }
 
   override _writev(
     chunks: { chunk: Buffer; encoding: string }[], done: (error?: Error | null) => void,
   ): void {
-    this.#socket.write(Buffer.concat(chunks.map(({ chunk }) => chunk)), done);
+    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), '', done);
   }
 
   override _final(done: (error?: Error | null) => void): void {
