@@ -102,7 +102,8 @@ void BinaryCodec::prepare(const float* rotated, BinaryQuery* out) const {
   out->shift = lowest;
   const auto d = static_cast<float>(dims);
   out->error_scale = kErrorSigmas * std::sqrt(norm2) * std::sqrt(d / (d - 1));
-  // Each entry is off by at most step / 2, uniformly; their sum by step * sqrt(groups / 12) (1 sigma).
+  // Each entry is off by at most step / 2, uniformly; their sum by step * sqrt(groups / 12) (1
+  // sigma).
   out->rounding = kErrorSigmas * step * std::sqrt(static_cast<float>(groups) / 12.0f);
 }
 

@@ -10,9 +10,9 @@
 namespace rve {
 namespace {
 
-// Width of the grid's step in standard deviations of the residual: the best uniform 16-level step for
-// a gaussian (Max 1960), which the coordinates of a rotated vector nearly are. Trying up to six widths
-// per vector gained 0.001 of recall at four times the cost, so there is one.
+// Width of the grid's step in standard deviations of the residual: the best uniform 16-level step
+// for a gaussian (Max 1960), which the coordinates of a rotated vector nearly are. Trying up to
+// six widths per vector gained 0.001 of recall at four times the cost, so there is one.
 constexpr float kStep = 0.335f;
 
 // u = the cell of r / step, 0..15, whose centre is u - 7.5.

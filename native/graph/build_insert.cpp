@@ -111,8 +111,9 @@ void BuildState::connect(uint32_t level, uint32_t self, const Scored* found, uin
   for (uint32_t i = 0; i < kept_count; ++i) addLink(level, found[kept[i]].row, self);
 }
 
-// Keeps a candidate if it is no nearer to any kept one than to the node itself: links then point in
-// different directions. `kept` gets positions in `sorted`.
+// Keeps a candidate if it is no nearer to any kept one than to the node itself: links then point
+// in different directions. Of equal rows one is enough: a crowd of them would fill every list.
+// `kept` gets positions in `sorted`.
 uint32_t BuildState::select(const Level& level, const Scored* sorted, uint32_t count,
                             uint32_t keep_max, uint32_t* kept) {
   uint32_t kept_count = 0;
@@ -121,7 +122,8 @@ uint32_t BuildState::select(const Level& level, const Scored* sorted, uint32_t c
     bool keep = true;
     for (uint32_t j = 0; j < kept_count && keep; ++j) {
       const uint32_t other = level.rowOf(sorted[kept[j]].row);
-      keep = !(navPairDistance(*k_, space_, row, other) < sorted[i].distance);
+      const float apart = navPairDistance(*k_, space_, row, other);
+      keep = apart > sorted[i].distance || (apart == sorted[i].distance && !equalRows(row, other));
     }
     if (keep) kept[kept_count++] = i;
   }
@@ -167,6 +169,10 @@ void BuildState::choose(uint32_t level_index, uint32_t node, const uint32_t* poo
   for (uint32_t i = 0; i < level.slots; ++i) {
     links[i] = i < kept_count ? choice_[kept[i]].row : kNoRow;
   }
+}
+
+bool BuildState::equalRows(uint32_t a, uint32_t b) const {
+  return std::memcmp(space_.record(a), space_.record(b), space_.recordBytes()) == 0;
 }
 
 uint32_t BuildState::degree(const Level& level, uint32_t node) const {

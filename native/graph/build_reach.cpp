@@ -11,6 +11,10 @@ constexpr uint8_t kSeen = 0x40;
 // A link given to a lost row may take the last link of another; a second round finds that one.
 constexpr int kRoundsMax = 4;
 
+// Lost rows remembered as a place for their equals (a machine at rest sends the same vector for
+// hours).
+constexpr size_t kRememberedMax = 32;
+
 }  // namespace
 
 // Marks what can be reached from `row`. work: the caller's, empty before and after.
@@ -40,11 +44,27 @@ void BuildState::reachAll() {
     for (uint32_t row = 0; row < space_.rows; ++row) {
       if ((state_[row] & kSeen) != 0) continue;
       ++lost;
-      linkLost(row);
+      if (!linkFromEqual(row)) linkLost(row);
       flood(row, &work);
     }
     if (lost == 0) return;
   }
+}
+
+// Hangs a lost row on an equal one that was lost before it and still has a free slot: a crowd of
+// equal rows becomes a tree, and does not take the slots of its neighbours one after the other.
+bool BuildState::linkFromEqual(uint32_t row) {
+  bool linked = false;
+  for (const uint32_t from : found_lost_) {
+    const uint32_t count = degree(levels_[0], from);
+    if (count == levels_[0].slots || !equalRows(from, row)) continue;
+    levels_[0].linksOf(from)[count] = row;
+    linked = true;
+    break;
+  }
+  if (found_lost_.size() == kRememberedMax) found_lost_.erase(found_lost_.begin());
+  found_lost_.push_back(row);
+  return linked;
 }
 
 // Gives a row a link from the nearest seen row that has a free slot; failing that, the nearest

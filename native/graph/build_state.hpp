@@ -63,6 +63,7 @@ class BuildState {
                   uint32_t* kept);
   void addLink(uint32_t level, uint32_t from, uint32_t to);
   void choose(uint32_t level, uint32_t node, const uint32_t* pool, uint32_t count);
+  bool equalRows(uint32_t a, uint32_t b) const;
   uint32_t degree(const Level& level, uint32_t node) const;
 
   // build_adopt.cpp: lists of an earlier graph; build_reach.cpp: no row left out of reach.
@@ -73,6 +74,7 @@ class BuildState {
   void reachAll();
   void flood(uint32_t row, std::vector<uint32_t>* work);
   void linkLost(uint32_t row);
+  bool linkFromEqual(uint32_t row);
 
   NavSpace space_{};
   GraphParams params_;
@@ -89,6 +91,7 @@ class BuildState {
   GraphScratch scratch_;
   std::vector<Scored> found_;   // of one walk
   std::vector<Scored> choice_;  // of one list that is chosen anew
+  std::vector<uint32_t> found_lost_;  // lost rows that got a link: where their equals may hang on
   std::vector<int8_t> query_values_;  // of the row being inserted
   std::vector<int8_t> other_values_;  // of a row whose list is pruned
 };

@@ -64,41 +64,31 @@ class GraphWalk {
         pool_, end, distance, [](float d, const Entry& entry) { return d < entry.distance; });
     std::memmove(at + 1, at, static_cast<size_t>(end - at) * sizeof(Entry));
     *at = {distance, accepted ? node : node | kRejected};
+    source.prefetchLinks(node);
     ++size_;
     accepted_ += accepted;
     cursor_ = std::min(cursor_, static_cast<uint32_t>(at - pool_));
     trim();
   }
 
-  // Walks from what was offered until nothing nearer is left to expand.
+  // Walks from what was offered until nothing nearer is left to expand. Two expansions overlap: while
+  // the records of one batch of neighbours are on their way from memory, the next node is opened.
   template <typename Source>
   void run(Source& source) {
-    uint32_t batch[kGraphLinks0Max];
-    float distances_of[kGraphLinks0Max];
+    Batch batches[2];
+    uint32_t pending = 0;  // the batch that waits for its distances, if it has any
     while (true) {
-      while (cursor_ < size_ && (pool_[cursor_].row & kExpanded) != 0) ++cursor_;
-      if (cursor_ == size_) return;
-      const uint32_t node = pool_[cursor_].row & kNodeMask;
-      pool_[cursor_].row |= kExpanded;
-      ++expanded;
-      const uint32_t* links = source.links(node);
-      if (links == nullptr) [[unlikely]] {
-        ++skipped;
-        continue;
+      const bool opened = open(source, &batches[pending ^ 1]);
+      Batch& batch = batches[pending];
+      if (!opened && batch.count == 0) return;
+      if (batch.count > 0) {
+        float distances_of[kGraphLinks0Max];
+        source.distances(batch.nodes, batch.count, distances_of);
+        distances += batch.count;
+        for (uint32_t i = 0; i < batch.count; ++i) offer(source, batch.nodes[i], distances_of[i]);
+        batch.count = 0;
       }
-      uint32_t fresh = 0;
-      for (uint32_t slot = 0; slot < source.slots; ++slot) {
-        const uint32_t next = links[slot];
-        if (next == kNoRow) break;
-        if (!visit(next)) continue;
-        source.prefetchRecord(next);
-        batch[fresh++] = next;
-      }
-      // While the records arrive, ask for the links of who is likely next.
-      if (cursor_ + 1 < size_) source.prefetchLinks(pool_[cursor_ + 1].row & kNodeMask);
-      source.distances(batch, fresh, distances_of);
-      distances += fresh;
-      for (uint32_t i = 0; i < fresh; ++i) offer(source, batch[i], distances_of[i]);
+      pending ^= 1;
     }
   }
 
@@ -117,6 +107,37 @@ class GraphWalk {
   uint32_t skipped = 0;
 
  private:
+  struct Batch {
+    uint32_t count = 0;
+    uint32_t nodes[kGraphLinks0Max];
+  };
+
+  // Expands the nearest entry that was not: collects its unvisited neighbours and asks for their
+  // records. False if every entry is expanded.
+  template <typename Source>
+  bool open(Source& source, Batch* batch) {
+    while (cursor_ < size_ && (pool_[cursor_].row & kExpanded) != 0) ++cursor_;
+    if (cursor_ == size_) return false;
+    const uint32_t node = pool_[cursor_].row & kNodeMask;
+    pool_[cursor_].row |= kExpanded;
+    ++expanded;
+    const uint32_t* links = source.links(node);
+    if (links == nullptr) [[unlikely]] {
+      ++skipped;
+      return true;
+    }
+    uint32_t fresh = 0;
+    for (uint32_t slot = 0; slot < source.slots; ++slot) {
+      const uint32_t next = links[slot];
+      if (next == kNoRow) break;
+      if (!visit(next)) continue;
+      source.prefetchRecord(next);
+      batch->nodes[fresh++] = next;
+    }
+    batch->count = fresh;
+    return true;
+  }
+
   bool full() const { return accepted_ == ef_ || size_ == pool_max_; }
 
   // Restores accepted_ <= ef_ and size_ <= pool_max_, and drops rejected entries behind the last

@@ -1,5 +1,5 @@
-// SplitMix64 (Steele, Lea & Flood 2014): a seed in, the same stream of u64 on every machine out. For
-// what must be repeatable from a stored seed (rotation signs, graph levels); not for secrets.
+// SplitMix64 (Steele, Lea & Flood 2014): a seed in, the same stream of u64 on every machine out.
+// For what must be repeatable from a stored seed (rotation signs, graph levels); not for secrets.
 #pragma once
 #include <cstdint>
 
