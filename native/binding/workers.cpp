@@ -1,0 +1,93 @@
+// Memory.open, Memory.check and Memory.repair run on libuv's pool: they read, and may wait for a disk.
+#include "binding/convert.hpp"
+#include "binding/memory_handle.hpp"
+
+namespace rve::binding {
+namespace {
+
+class OpenWorker : public Napi::AsyncWorker {
+ public:
+  OpenWorker(Napi::Env env, OpenOptions&& options, Napi::Function listener)
+      : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)),
+        options_(std::move(options)), listener_(Napi::Persistent(listener)) {}
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+  void Execute() override { status_ = Engine::open(options_, &engine_); }
+
+  void OnOK() override {
+    const Napi::Env env = Env();
+    Napi::HandleScope scope(env);
+    if (!status_.ok()) {
+      deferred_.Reject(errorOf(env, status_));
+      return;
+    }
+    const Napi::Value handle = MemoryHandle::create(env, std::move(engine_), listener_.Value());
+    if (!handle.IsEmpty()) deferred_.Resolve(handle);
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  OpenOptions options_;
+  Napi::FunctionReference listener_;
+  std::unique_ptr<Engine> engine_;
+  Status status_;
+};
+
+class FileWorker : public Napi::AsyncWorker {
+ public:
+  FileWorker(Napi::Env env, std::string path, bool repair)
+      : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)),
+        path_(std::move(path)), repair_(repair) {}
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+  void Execute() override {
+    const std::unique_ptr<Disk> disk = makePosixDisk();
+    if (!repair_) {
+      status_ = checkFile(*disk, path_, &report_);
+      return;
+    }
+    const std::unique_ptr<Clock> clock = makePosixClock();
+    const std::unique_ptr<Rng> rng = makePosixRng();
+    status_ = repairFile(*disk, *clock, *rng, path_, &report_);
+  }
+
+  void OnOK() override {
+    const Napi::Env env = Env();
+    Napi::HandleScope scope(env);
+    if (status_.ok()) deferred_.Resolve(checkObject(env, report_));
+    else deferred_.Reject(errorOf(env, status_));
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  std::string path_;
+  bool repair_;
+  CheckReport report_;
+  Status status_;
+};
+
+Napi::Value startFileWorker(const Napi::CallbackInfo& info, bool repair) {
+  std::string path;
+  if (!readString(info.Env(), info[0], &path)) return {};
+  auto* worker = new FileWorker(info.Env(), std::move(path), repair);
+  const Napi::Promise promise = worker->promise();
+  worker->Queue();
+  return promise;
+}
+
+}  // namespace
+
+// (path, options, listener) -> Promise<NativeMemory>
+Napi::Value openMemory(const Napi::CallbackInfo& info) {
+  OpenOptions options;
+  if (!readOpenOptions(info.Env(), info[0], info[1], &options)) return {};
+  auto* worker = new OpenWorker(info.Env(), std::move(options), info[2].As<Napi::Function>());
+  const Napi::Promise promise = worker->promise();
+  worker->Queue();
+  return promise;
+}
+
+Napi::Value checkStore(const Napi::CallbackInfo& info) { return startFileWorker(info, false); }
+Napi::Value repairStore(const Napi::CallbackInfo& info) { return startFileWorker(info, true); }
+
+}  // namespace rve::binding
