@@ -1,4 +1,3 @@
 // Door of runtime/errors. The codes come from native/base/status.def (tools/gen_status.mjs).
 
-export type { RveCode } from './codes.js';
-export { RveError } from './error.js';
+export { RveError, adviceOf, asRveError, isRveCode, rveError, type RveCode } from './error.js';

@@ -42,10 +42,13 @@ export interface CallOptions {
   timeoutMs?: number;
 }
 
+/** 0..2^48-1 each. */
+export type Ids = Float64Array | readonly number[];
+
 export interface InsertOptions extends CallOptions {
   /** One per row, distinct, 0..2^48-1. An id that exists is replaced. Default: assigned in order. */
-  ids?: Float64Array | readonly number[];
-  /** Event times, ms since 1970. Default: now. */
+  ids?: Ids;
+  /** Event times, ms since 1970; fractions are dropped. Default: now. */
   times?: Float64Array | readonly number[];
   /** Who sent it; 1 to 256 bytes of UTF-8. */
   source?: string;
@@ -124,7 +127,10 @@ export interface MemoryRecord {
   time: number;
   source: string | null;
   label: string | null;
-  /** As given: bytes come back as Uint8Array, values decoded from CBOR. Null: none. */
+  /**
+   * As given: bytes come back as Uint8Array, values decoded from CBOR. Null: none. CBOR that another
+   * program stored beyond the limits of this one comes back as its bytes.
+   */
   payload: unknown;
   tier: 'hot' | 'warm';
 }
@@ -141,4 +147,84 @@ export interface CheckReport {
   lost: number;
   holes: number;
   notes: string[];
+}
+
+export interface ScanOptions extends CallOptions {
+  filter?: Filter;
+}
+
+export interface CheckOptions extends CallOptions {
+  /** Audits the graphs too. */
+  deep?: boolean;
+}
+
+export interface SegmentStats {
+  id: number;
+  rows: number;
+  dead: number;
+  bytes: number;
+  /** Has its graph; else it is scanned flat. */
+  linked: boolean;
+}
+
+/** stats(): safe to print as JSON. Counters run since open. */
+export interface MemoryStats {
+  path: string;
+  uuid: string;
+  dimensions: number;
+  metric: Metric;
+  /** Instruction set of the distances: 'avx512', 'avx2', 'neon' or 'scalar'. */
+  kernels: string;
+  /** Vectors that a query can return. */
+  live: number;
+  tailRows: number;
+  tailDead: number;
+  /** In sealed segments without a graph. */
+  frozenRows: number;
+  linkedRows: number;
+  /** Dead rows still in segments. */
+  deadRows: number;
+  segments: SegmentStats[];
+  durableLsn: number;
+  writtenLsn: number;
+  nextId: number;
+  epoch: number;
+  /** Names known, of at most 4,096 and 65,536. */
+  sources: number;
+  labels: number;
+  /** (source, boot) pairs whose sequences are remembered for dedupe. */
+  sourceMarks: number;
+  /** file = fixed + live + reclaimable; holes do not count. */
+  fileBytes: number;
+  fixedBytes: number;
+  liveBytes: number;
+  reclaimableBytes: number;
+  vectorBytesInserted: number;
+  bytesWritten: number;
+  /** Of these: log, seal and checkpoint, without compaction. */
+  bytesWrittenIngest: number;
+  syncs: number;
+  groups: number;
+  checkpoints: number;
+  freezes: number;
+  links: number;
+  compactions: number;
+  inserts: number;
+  duplicates: number;
+  deletes: number;
+  queries: number;
+  queueBytes: number;
+  /** A write or sync failed: the memory refuses writes until it is opened again. */
+  latched: boolean;
+  /** Part of the memory is damaged and left out. */
+  degraded: boolean;
+  readOnly: boolean;
+  noSpace: boolean;
+  /** Ranges of acknowledged log found damaged at open, and records known lost with them. */
+  holes: number;
+  lostRecords: number;
+  viewFaults: number;
+  /** Resident memory of this process, bytes; rssAnon leaves mapped files out. */
+  rss: number;
+  rssAnon: number;
 }

@@ -1,0 +1,200 @@
+// Option objects, checked once, at the door: an option that is unknown or not honoured yet is an error.
+
+import { resolve } from 'node:path';
+import { rveError, type RveCode } from '../errors/index.js';
+import { limits } from '../limits/index.js';
+import type { NativeFilter, NativeOpenOptions } from '../native.js';
+import type { CallOptions, Clock, Filter, OpenOptions } from './types.js';
+
+/** As numbered in engine.hpp. */
+const METRICS: Readonly<Record<string, number>> = { cosine: 1, l2: 2, ip: 3 };
+const DURABILITIES: Readonly<Record<string, number>> = { buffered: 0, interval: 1, group: 2, sync: 3 };
+
+/** The longest delay that setTimeout takes. */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+
+export const CALL_KEYS = ['signal', 'timeoutMs'] as const;
+
+/** Keys of later versions, of every call and of open. They are known, and refused by name. */
+const LATER_KEYS: ReadonlySet<string> = new Set([
+  // open
+  'bytesRatioMax', 'originals', 'maxNodes', 'gnnLayers', 'gnnHiddenDim', 'gnnHeads', 'learningRate',
+  'batchSize', 'negativeSamples', 'hotThreshold', 'warmThreshold', 'coolThreshold', 'coldThreshold',
+  'pqSubvectors', 'pq8Centroids', 'pq4Centroids', 'outlierThreshold', 'entropyCoder', 'residualBits',
+  'recompressIntervalS', 'accessDecayHalflifeS', 'promotionThreshold', 'demotionThreshold',
+  'decompressCacheSizeMb', 'codebookSampleSize', 'codebookIterations', 'codebookUpdateFreq',
+  'prefetchDepth', 'learning', 'cpuBudget', 'ioBudget', 'encryption', 'scrub',
+  // query
+  'depth', 'temperature', 'withAttention', 'withSubgraph',
+  // feedback
+  'reward',
+]);
+const LATER_MODES: ReadonlySet<unknown> = new Set(['neural', 'subgraph', 'differentiable']);
+const LATER_PROFILES: ReadonlySet<unknown> = new Set(['edge', 'balanced']);
+
+/** @throws RveError `code` unless `value` is a plain object with known keys only. */
+export function checkKeys(
+  value: unknown, known: readonly string[], what: string, code: RveCode = 'ERR_OPTION',
+): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
+    throw rveError('ERR_ARGUMENT', `${what} takes an object, not ${shown(value)}`);
+  }
+  for (const key in value) {
+    if (known.includes(key)) continue;
+    if (code === 'ERR_OPTION' && LATER_KEYS.has(key)) {
+      throw rveError('ERR_NOT_AVAILABLE', `The option "${key}" of ${what} is not in this version`);
+    }
+    throw rveError(code, `${what} has no "${key.slice(0, 40)}"; it knows ${known.join(', ')}`);
+  }
+}
+
+/** A whole number in [min, max], or `fallback` where it is absent. */
+export function wholeNumber(
+  value: unknown, name: string, min: number, max: number, fallback: number,
+): number {
+  if (value === undefined) return fallback;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+  throw rveError('ERR_OPTION', `"${name}" must be a whole number from ${min} to ${max}, not ${shown(value)}`);
+}
+
+export function checkFlag(value: unknown, name: string): boolean {
+  if (value === undefined) return false;
+  if (typeof value === 'boolean') return value;
+  throw rveError('ERR_OPTION', `"${name}" must be true or false, not ${shown(value)}`);
+}
+
+/** The parts of CallOptions; both are usually absent. */
+export function checkCall(options: CallOptions): void {
+  const { signal, timeoutMs } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw rveError('ERR_OPTION', `"signal" must be an AbortSignal, not ${shown(signal)}`);
+  }
+  if (timeoutMs === undefined) return;
+  wholeNumber(timeoutMs, 'timeoutMs', 1, TIMEOUT_MS_MAX, 0);
+}
+
+export function checkMode(mode: unknown): void {
+  if (mode === undefined || mode === 'vector') return;
+  if (LATER_MODES.has(mode)) {
+    throw rveError('ERR_NOT_AVAILABLE', `The mode ${shown(mode)} is not in this version, 'vector' is`);
+  }
+  throw rveError('ERR_OPTION', `"mode" must be 'vector', not ${shown(mode)}`);
+}
+
+/** 1 to 256 bytes of well-formed UTF-16. */
+export function checkName(name: unknown, what: string): string {
+  if (typeof name !== 'string') {
+    throw rveError('ERR_ARGUMENT', `The ${what} must be a string, not ${shown(name)}`);
+  }
+  // A UTF-16 unit takes three bytes of UTF-8 at most.
+  const tooLong = name.length > limits.nameBytesMax / 3 && Buffer.byteLength(name) > limits.nameBytesMax;
+  if (name.length > 0 && !tooLong && !/[\p{Surrogate}\0]/u.test(name)) return name;
+  const why = name.length === 0 ? 'is empty' : tooLong
+    ? `has more than ${limits.nameBytesMax} bytes` : 'holds half a character or a zero byte';
+  throw rveError('ERR_NAME', `The ${what} ${why}`);
+}
+
+/** The filter in the addon's form, or undefined where nothing is asked. */
+export function checkFilter(filter: Filter | undefined): NativeFilter | undefined {
+  if (filter === undefined) return undefined;
+  checkKeys(filter, ['source', 'label', 'from', 'to'], 'filter', 'ERR_FILTER');
+  const out: NativeFilter = {};
+  if (filter.source !== undefined) out.source = filterName(filter.source, 'source');
+  if (filter.label !== undefined) {
+    const labels = typeof filter.label === 'string' ? [filter.label] : filter.label;
+    if (!Array.isArray(labels) || labels.length === 0 || labels.length > limits.labelsMax) {
+      throw rveError('ERR_FILTER', 'The filter\'s label must be a string or a list of one or more');
+    }
+    out.labels = labels.map((label) => filterName(label, 'label'));
+  }
+  // Stored times are whole: t >= 1.5 is t >= 2, and t < 1.5 is t < 2.
+  if (filter.from !== undefined) out.from = Math.ceil(filterTime(filter.from, 'from'));
+  if (filter.to !== undefined) out.to = Math.ceil(filterTime(filter.to, 'to'));
+  return out;
+}
+
+function filterName(value: unknown, key: string): string {
+  try {
+    return checkName(value, key);
+  } catch (cause) {
+    const what = cause instanceof Error ? cause.message.replace(/\. Try: .*/s, '') : '';
+    throw rveError('ERR_FILTER', `Bad filter. ${what}`, { cause });
+  }
+}
+
+function filterTime(value: unknown, key: string): number {
+  if (typeof value === 'number' && Math.abs(value) <= 8.64e15) return value;
+  throw rveError('ERR_FILTER', `The filter's ${key} must be ms since 1970, not ${shown(value)}`);
+}
+
+const OPEN_KEYS = [
+  'dimensions', 'metric', 'readOnly', 'durability', 'lingerMs', 'intervalMs', 'profile', 'bytesMax',
+  'hnswM', 'hnswEfConstruction', 'hnswEfSearch', 'clock',
+] as const satisfies readonly (keyof OpenOptions)[];
+
+export interface CheckedOpen {
+  path: string;
+  native: NativeOpenOptions;
+  clock: Clock | undefined;
+}
+
+/** @throws RveError ERR_ARGUMENT, ERR_OPTION, ERR_NOT_AVAILABLE, ERR_DIMENSIONS */
+export function checkOpen(path: unknown, options: OpenOptions): CheckedOpen {
+  const absolute = checkPath(path);
+  checkKeys(options, OPEN_KEYS, 'Memory.open');
+  checkProfile(options.profile);
+  const { clock } = options;
+  if (clock !== undefined && typeof (clock as Partial<Clock> | null)?.now !== 'function') {
+    throw rveError('ERR_OPTION', '"clock" must have a method now()');
+  }
+  const optional = (name: keyof OpenOptions, min: number, max: number): number | undefined =>
+    options[name] === undefined ? undefined : wholeNumber(options[name], name, min, max, 0);
+  return {
+    path: absolute,
+    clock,
+    native: {
+      dimensions: optional('dimensions', 1, limits.dimensionsMax),
+      metric: named(options.metric, 'metric', METRICS),
+      readOnly: checkFlag(options.readOnly, 'readOnly'),
+      durability: named(options.durability, 'durability', DURABILITIES),
+      lingerMs: optional('lingerMs', 0, 60_000),
+      intervalMs: optional('intervalMs', 10, 60_000),
+      bytesMax: optional('bytesMax', 1, Number.MAX_SAFE_INTEGER),
+      hnswM: optional('hnswM', 4, 48),
+      hnswEfConstruction: optional('hnswEfConstruction', 16, 512),
+      hnswEfSearch: optional('hnswEfSearch', 1, limits.efMax),
+    },
+  };
+}
+
+/** The path as an absolute one: a later chdir must not move the files beside it. */
+export function checkPath(path: unknown): string {
+  if (typeof path === 'string' && path.length > 0 && !path.includes('\0')) return resolve(path);
+  throw rveError('ERR_ARGUMENT', `The path must be a string of at least one character, not ${shown(path)}`);
+}
+
+function checkProfile(profile: unknown): void {
+  if (profile === undefined || profile === 'precise') return;
+  if (LATER_PROFILES.has(profile)) {
+    throw rveError('ERR_NOT_AVAILABLE', `The profile ${shown(profile)} is not in this version, 'precise' is`);
+  }
+  throw rveError('ERR_OPTION', `"profile" must be 'precise', not ${shown(profile)}`);
+}
+
+function named(value: unknown, name: string, numbers: Readonly<Record<string, number>>): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'string' && Object.hasOwn(numbers, value)) return numbers[value];
+  const known = Object.keys(numbers).map((key) => `'${key}'`).join(', ');
+  throw rveError('ERR_OPTION', `"${name}" must be one of ${known}, not ${shown(value)}`);
+}
+
+/** A value in a message: short, whatever it is. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return `'${value.slice(0, 40)}'`;
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'object' && value !== null) {
+    const name: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
+    return typeof name === 'string' ? `a value of type ${name}` : 'an object';
+  }
+  return String(value);
+}
