@@ -78,6 +78,13 @@ bool State::drop(uint64_t id) {
   return true;
 }
 
+State State::of(const std::vector<Record>& records, uint64_t next_id) {
+  State state;
+  for (const Record& record : records) state.put(record.id, modelRecordOf(record));
+  state.next_id = next_id;
+  return state;
+}
+
 State::Effect State::apply(const ModelCall& call) {
   Effect effect;
   switch (call.kind) {
@@ -106,6 +113,11 @@ State::Effect State::apply(const ModelCall& call) {
       break;
   }
   return effect;
+}
+
+void Model::begin(const std::vector<Record>& records, uint64_t next_id) {
+  *this = Model();
+  base_ = now_ = State::of(records, next_id);
 }
 
 uint64_t Model::add(ModelCall call, State::Effect* effect) {

@@ -69,6 +69,7 @@ struct State {
     uint64_t forgotten = 0;
   };
   Effect apply(const ModelCall& call);
+  static State of(const std::vector<Record>& records, uint64_t next_id);
 
  private:
   void put(uint64_t id, const ModelRecord& record);
@@ -77,6 +78,8 @@ struct State {
 
 class Model {
  public:
+  // Starts anew from what a store holds (its known sequences are not visible, and count as none).
+  void begin(const std::vector<Record>& records, uint64_t next_id);
   // The calls made so far, counted from the beginning of time.
   uint64_t made() const { return base_index_ + calls_.size(); }
   const State& now() const { return now_; }
