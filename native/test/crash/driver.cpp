@@ -49,6 +49,8 @@ Driver::Driver(Engine* engine, Model* model, Durability level)
     : engine_(engine), model_(model), level_(level), atom_(next_atom++) {}
 
 void Driver::submit(ModelCall call) {
+  // At kSync no other call rides in a call's group, so each is an atom of its own.
+  if (level_ == Durability::kSync) atom_ = next_atom++;
   call.atom = atom_;
   Waiting waiting;
   const uint64_t ticket = next_ticket_++;
