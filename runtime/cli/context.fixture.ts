@@ -9,7 +9,11 @@ import { run } from './index.js';
 export interface FakeWorld {
   readonly stores: FakeStores;
   /** Runs `rve ARGV...` and gives all that it wrote. */
-  rve(argv: readonly string[], stdin?: string | Uint8Array): Promise<Outcome>;
+  rve(
+    argv: readonly string[],
+    stdin?: string | Uint8Array,
+    overrides?: Partial<CliContext>,
+  ): Promise<Outcome>;
 }
 
 export interface Outcome {
@@ -18,11 +22,11 @@ export interface Outcome {
   stderr: string;
 }
 
-export function fakeWorld(overrides: Partial<CliContext> = {}): FakeWorld {
+export function fakeWorld(): FakeWorld {
   const stores = new FakeStores();
   return {
     stores,
-    async rve(argv, stdin = '') {
+    async rve(argv, stdin = '', overrides = {}) {
       const outcome = { stdout: '', stderr: '' };
       const output = (name: 'stdout' | 'stderr') => {
         const stream = new PassThrough();

@@ -52,9 +52,9 @@ export const insertCommand: Command = {
     positionals: ['STORE'],
     options: CREATE_OPTIONS,
     notes: [
-      'Keys: v (numbers) or vectors (rows), dims, id|ids, t|times (ms since 1970), label|labels,\n' +
-        'payload|payloads, source; seq and boot with source: the key of dedupe; v32 (base64 of f32)\n' +
-        'in place of v.',
+      'Keys: v (numbers) or vectors (rows), dims, id|ids, t|times (ms since 1970),\n' +
+        'label|labels, payload|payloads, source; seq and boot with source: the key of\n' +
+        'dedupe; v32 (base64 of f32) in place of v.',
       'Every good line above a bad one is stored; with --continue-on-error, below it, too.',
     ],
   },
@@ -79,8 +79,8 @@ export const exportCommand: Command = {
     positionals: ['STORE'],
     options: FILTER_OPTIONS,
     notes: [
-      'The first line says dimensions and metric. A vector is v32: base64 of f32 little-endian, so\n' +
-        'that every bit returns. Marks of dedupe (source, boot, seq) are no records: not exported.',
+      'The first line says dimensions and metric. A vector is v32: base64 of its f32\n' +
+        'little-endian, so that every bit returns. Marks of dedupe are not exported.',
     ],
   },
   async run(context, args) {

@@ -64,6 +64,11 @@ export class Simulation {
     return this.#simulator.stage;
   }
 
+  /** Resolves when the windows of the last tick are handed over. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
   /** Makes no further windows. Resolves when the last one is handed over. */
   async stop(): Promise<void> {
     this.#stopped = true;
