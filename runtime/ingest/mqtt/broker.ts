@@ -139,14 +139,16 @@ export class Broker {
     }
     const retained = packet.retain;
     packet.retain = false;
-    const slot = guard.acks.open();
+    const slot = packet.qos === 0 ? null : guard.acks.open();
     void this.#handle(client, packet, topic, retained).then((outcome) => {
       guard.budget.give(bytes);
       if (outcome.kind === 'stored' || outcome.kind === 'refused') {
-        slot.settle(() => {
+        const acknowledge = (): void => {
           if (topic.kind === 'ingest') this.#intake.options.stats.acked += 1;
           done();
-        });
+        };
+        if (slot === null) acknowledge();
+        else slot.settle(acknowledge);
         return;
       }
       // No acknowledgement: the peer keeps the message, and sends it again after it has reconnected.

@@ -138,7 +138,7 @@ export class ClientSession {
       const error = new RveError('ERR_MQTT', `the broker refused the connection, code ${code}`);
       // 3 and 0x88, 0x89, 0x97: busy or away, may pass. The rest is a matter of configuration.
       const passing = this.#options.protocolVersion === '5' ? [0x88, 0x89, 0x97] : [3];
-      if (!passing.includes(code)) this.#onRefused?.(error);
+      if (!passing.includes(code)) this.#refuse(error);
       connection.link.close(error);
       return;
     }
@@ -156,10 +156,17 @@ export class ClientSession {
     );
   }
 
+  /** Fails start(), and ends the session with it. Later on, only the next attempt can tell. */
+  #refuse(error: RveError): void {
+    if (this.#onRefused === null) return;
+    this.#stopping = true;
+    this.#onRefused(error);
+  }
+
   #onSuback(connection: Connection, packet: ISubackPacket): void {
     if (packet.granted.some((code) => Number(code) >= 0x80)) {
       const error = new RveError('ERR_MQTT', 'the broker refused the subscription: check its ACL');
-      this.#onRefused?.(error);
+      this.#refuse(error);
       connection.link.close(error);
       return;
     }
