@@ -58,21 +58,12 @@ class GraphWalk {
     // Hostile factors may be NaN or Inf: the farthest possible, and never a broken order.
     if (!(distance < FLT_MAX)) distance = FLT_MAX;
     if (full() && distance >= pool_[size_ - 1].distance) return;
-    const bool accepted = source.accept(node);
-    Entry* const end = pool_ + size_;
-    Entry* const at = std::upper_bound(
-        pool_, end, distance, [](float d, const Entry& entry) { return d < entry.distance; });
-    std::memmove(at + 1, at, static_cast<size_t>(end - at) * sizeof(Entry));
-    *at = {distance, accepted ? node : node | kRejected};
-    source.prefetchLinks(node);
-    ++size_;
-    accepted_ += accepted;
-    cursor_ = std::min(cursor_, static_cast<uint32_t>(at - pool_));
-    trim();
+    insert(source, node, distance);
   }
 
-  // Walks from what was offered until nothing nearer is left to expand. Two expansions overlap: while
-  // the records of one batch of neighbours are on their way from memory, the next node is opened.
+  // Walks from what was offered until nothing nearer is left to expand. Two expansions overlap:
+  // while the records of one batch of neighbours are on their way from memory, the next node is
+  // opened.
   template <typename Source>
   void run(Source& source) {
     Batch batches[2];
@@ -126,16 +117,49 @@ class GraphWalk {
       ++skipped;
       return true;
     }
+    // Whether a neighbour was visited is a coin toss, so it is counted and not branched on.
     uint32_t fresh = 0;
-    for (uint32_t slot = 0; slot < source.slots; ++slot) {
+    for (uint32_t slot = 0; slot < source.slots && links[slot] != kNoRow; ++slot) {
       const uint32_t next = links[slot];
-      if (next == kNoRow) break;
-      if (!visit(next)) continue;
-      source.prefetchRecord(next);
-      batch->nodes[fresh++] = next;
+      if (next >= count_) [[unlikely]] {
+        ++skipped;
+        continue;
+      }
+      batch->nodes[fresh] = next;
+      fresh += static_cast<uint32_t>(visited_[next] != epoch_);
+      visited_[next] = epoch_;
     }
+    for (uint32_t i = 0; i < fresh; ++i) source.prefetchRecord(batch->nodes[i]);
     batch->count = fresh;
     return true;
+  }
+
+  // At its place, and off the end with what no longer belongs.
+  template <typename Source>
+  void insert(Source& source, uint32_t node, float distance) {
+    const bool accepted = source.accept(node);
+    Entry* const end = pool_ + size_;
+    Entry* const at = pool_ + placeOf(distance);
+    std::memmove(at + 1, at, static_cast<size_t>(end - at) * sizeof(Entry));
+    *at = {distance, accepted ? node : node | kRejected};
+    source.prefetchLinks(node);
+    ++size_;
+    accepted_ += accepted;
+    cursor_ = std::min(cursor_, static_cast<uint32_t>(at - pool_));
+    trim();
+  }
+
+  // Entries at most as far as `distance`, by halves without branches: where a new one goes is
+  // anybody's guess, and so would be the branch predictor's.
+  uint32_t placeOf(float distance) const {
+    uint32_t base = 0;
+    for (uint32_t length = size_; length > 0;) {
+      const uint32_t half = (length + 1) / 2;
+      const bool right = pool_[base + half - 1].distance <= distance;
+      base += half & (0u - static_cast<uint32_t>(right));
+      length -= half;
+    }
+    return base;
   }
 
   bool full() const { return accepted_ == ef_ || size_ == pool_max_; }

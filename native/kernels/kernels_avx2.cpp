@@ -189,6 +189,24 @@ inline __m256i dotLanes(const int8_t* values, const uint8_t* code, size_t dims) 
   return sum;
 }
 
+// The same for up to 256 dimensions, unrolled: kSteps * 64 of them.
+template <size_t kSteps>
+inline __m256i dotLanesShort(const int8_t* values, const uint8_t* code) {
+  const __m256i nibble = _mm256_set1_epi8(15);
+  __m256i part = _mm256_setzero_si256();
+#pragma GCC unroll 4
+  for (size_t step = 0; step < kSteps; ++step) {
+    const __m256i packed = load(code + 32 * step);
+    const __m256i low = _mm256_and_si256(packed, nibble);
+    const __m256i high = _mm256_and_si256(_mm256_srli_epi16(packed, 4), nibble);
+    const __m256i at_low = load(values + 32 * step);
+    const __m256i at_high = load(values + 32 * (kSteps + step));
+    part = _mm256_add_epi16(part, _mm256_add_epi16(_mm256_maddubs_epi16(low, at_low),
+                                                   _mm256_maddubs_epi16(high, at_high)));
+  }
+  return _mm256_madd_epi16(part, _mm256_set1_epi16(1));
+}
+
 int32_t dotI8U4(const int8_t* values, const uint8_t* code, size_t dims) {
   return sumOf(dotLanes(values, code, dims));
 }
@@ -223,23 +241,30 @@ inline __m128 loadFactors(const std::byte* record, size_t code_bytes) {
       _mm_loadl_epi64(static_cast<const __m128i*>(static_cast<const void*>(record + code_bytes))));
 }
 
-// Four records at a time share one horizontal sum.
-void navDistances(const NavQueryView& query, const std::byte* records, size_t record_bytes,
+// Four records at a time share one horizontal sum. kSteps: dimensions / 64, or 0 for any.
+template <size_t kSteps>
+void navDistancesOf(const NavQueryView& query, const std::byte* records, size_t record_bytes,
                   const uint32_t* rows, size_t count, float* out) {
-  const size_t dims = query.padded_dims;
+  const size_t dims = kSteps == 0 ? query.padded_dims : 64 * kSteps;
   const __m128 base = _mm_set1_ps(query.base);
   const __m128 step = _mm_set1_ps(query.step);
   const __m128 shift = _mm_set1_ps(query.shift);
   for (size_t i = 0; i < count; i += 4) {
     const std::byte* at[4];
     __m256i dot[4];
+#pragma GCC unroll 4
     for (size_t lane = 0; lane < 4; ++lane) {
       const size_t index = i + lane < count ? i + lane : count - 1;
       at[lane] = records + rows[index] * record_bytes;
     }
+#pragma GCC unroll 4
     for (size_t lane = 0; lane < 4; ++lane) {
-      dot[lane] = dotLanes(query.values,
-                           static_cast<const uint8_t*>(static_cast<const void*>(at[lane])), dims);
+      const auto* code = static_cast<const uint8_t*>(static_cast<const void*>(at[lane]));
+      if constexpr (kSteps == 0) {
+        dot[lane] = dotLanes(query.values, code, dims);
+      } else {
+        dot[lane] = dotLanesShort<kSteps>(query.values, code);
+      }
     }
     const __m256i sums = _mm256_hadd_epi32(_mm256_hadd_epi32(dot[0], dot[1]),
                                            _mm256_hadd_epi32(dot[2], dot[3]));
@@ -260,6 +285,16 @@ void navDistances(const NavQueryView& query, const std::byte* records, size_t re
       _mm_storeu_ps(rest, distance);
       for (size_t lane = 0; i + lane < count; ++lane) out[i + lane] = rest[lane];
     }
+  }
+}
+
+void navDistances(const NavQueryView& query, const std::byte* records, size_t record_bytes,
+                  const uint32_t* rows, size_t count, float* out) {
+  switch (query.padded_dims) {
+    case 64: return navDistancesOf<1>(query, records, record_bytes, rows, count, out);
+    case 128: return navDistancesOf<2>(query, records, record_bytes, rows, count, out);
+    case 256: return navDistancesOf<4>(query, records, record_bytes, rows, count, out);
+    default: return navDistancesOf<0>(query, records, record_bytes, rows, count, out);
   }
 }
 

@@ -38,7 +38,8 @@ std::vector<uint8_t> bytes(SplitMix& random, size_t n) {
   return out;
 }
 
-constexpr size_t kLengths[] = {0, 1, 3, 7, 8, 15, 16, 17, 31, 33, 64, 100, 127, 128, 129, 784, 4096};
+constexpr size_t kLengths[] = {0,  1,  3,   7,   8,   15,  16,  17,  31,
+                               33, 64, 100, 127, 128, 129, 784, 4096};
 
 TEST(a_float_sum_is_within_its_stated_bound_of_exact_arithmetic_in_every_table) {
   SplitMix random(test::seed());
@@ -61,7 +62,8 @@ TEST(a_float_sum_is_within_its_stated_bound_of_exact_arithmetic_in_every_table) 
           terms[j] += std::abs(term[j]);
         }
       }
-      const double got[4] = {table->dotF32(a.data(), b.data(), n), table->l2F32(a.data(), b.data(), n),
+      const double got[4] = {table->dotF32(a.data(), b.data(), n),
+                             table->l2F32(a.data(), b.data(), n),
                              table->dotF16(a.data(), half.data(), n),
                              table->l2F16(a.data(), half.data(), n)};
       for (size_t j = 0; j < 4; ++j) {
