@@ -1,6 +1,7 @@
 // The one place, beside env_posix.cpp, that makes a real clock, real streams, real signals.
 
 import { randomBytes } from 'node:crypto';
+import { fstatSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -20,6 +21,16 @@ function packageVersion(): string {
     }
   }
   return 'unknown';
+}
+
+/** Size of a file on stdin; null for a pipe, a terminal or nothing at all. */
+function stdinBytes(): number | null {
+  try {
+    const stats = fstatSync(0);
+    return stats.isFile() ? stats.size : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Signals and a closed stdout, as one event. */
@@ -49,6 +60,7 @@ process.exitCode = await runCommandLine({
   argv: process.argv.slice(2),
   stdin: process.stdin,
   stdinIsTTY: process.stdin.isTTY === true,
+  stdinBytes: stdinBytes(),
   stdout: process.stdout,
   stderr: process.stderr,
   clock: { now: () => Date.now() },
@@ -76,3 +88,5 @@ process.exitCode = await runCommandLine({
     repair: (path) => Memory.repair(path),
   },
 });
+// A read that still waits for a terminal would keep the process alive.
+process.stdin.destroy();

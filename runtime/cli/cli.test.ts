@@ -248,6 +248,25 @@ describe('insert', () => {
     expect(stdout).toBe('1 stored, 2 bad lines\n');
   });
 
+  it('ends at Ctrl-C while it waits for a line, and keeps what came before', async () => {
+    const world = fakeWorld();
+    let stop: (cause: string) => void = () => undefined;
+    const stdin = (async function* () {
+      yield Buffer.from('{"v":[1]}\n{"v":[2]}\n{"v":');
+      stop('SIGINT');
+      await new Promise(() => undefined);
+    })();
+    const { code, stdout, stderr } = await world.rve(['insert', 'a.rve', '--dims', '1'], '', {
+      stdin,
+      onStop: (handler) => {
+        stop = handler;
+        return () => undefined;
+      },
+    });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '2 stored\n' });
+    expect(stderr).toContain('rve: stopped behind line 2.');
+  });
+
   it('counts what the store knew already', async () => {
     const world = fakeWorld();
     const input = lines(
@@ -305,7 +324,9 @@ describe('insert', () => {
       lines({ v: [1] }),
     );
     expect(code).toBe(1);
-    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'ERR_NO_SPACE' } });
+    expect(JSON.parse(stdout)).toEqual({
+      error: { code: 'ERR_NO_SPACE', message: 'the disk is full' },
+    });
   });
 });
 

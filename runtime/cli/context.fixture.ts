@@ -40,6 +40,7 @@ export function fakeWorld(): FakeWorld {
         argv,
         stdin: pieces(Buffer.from(stdin)),
         stdinIsTTY: false,
+        stdinBytes: stdin.length,
         stdout: output('stdout'),
         stderr: output('stderr'),
         clock: { now: () => 1_700_000_000_000 },

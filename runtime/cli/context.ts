@@ -36,7 +36,7 @@ export interface StoreDoor {
 /** A stream to write to. `write` answers false when the caller should wait for `drain`. */
 export interface Output {
   readonly isTTY?: boolean;
-  readonly columns?: number;
+  readonly destroyed?: boolean;
   write(text: string): boolean;
   once(event: 'drain' | 'error' | 'close', listener: () => void): unknown;
   removeListener(event: 'drain' | 'error' | 'close', listener: () => void): unknown;
@@ -47,6 +47,8 @@ export interface CliContext {
   readonly argv: readonly string[];
   readonly stdin: AsyncIterable<Uint8Array>;
   readonly stdinIsTTY: boolean;
+  /** Null: not a file, so its end is not known. */
+  readonly stdinBytes: number | null;
   readonly stdout: Output;
   readonly stderr: Output;
   readonly clock: Clock;

@@ -110,7 +110,7 @@ describe.skipIf(data === null)('CWRU windows over MQTT', () => {
       if (named === label) right++;
     }
     console.log(
-      `CWRU load 0 to load 1, 10-NN: ${(right / asked.length).toFixed(4)} of ${asked.length} windows`,
+      `CWRU load 0 to 1 by 10-NN: ${(right / asked.length).toFixed(4)} of ${asked.length}`,
     );
     expect(right / asked.length).toBeGreaterThanOrEqual(PLAIN_ACCURACY);
   });

@@ -325,7 +325,7 @@ describe('a daemon', () => {
     expect((await second.daemon.end('SIGTERM')).code).toBe(0);
   }, 60_000);
 
-  it('runs the simulated bearing, prints its status, and goes on with the same memory', async () => {
+  it('runs the simulated bearing, shows its status, and goes on with its memory', async () => {
     const config = join(folder, 'sim.toml');
     writeFileSync(config, '[serve]\nstatus_interval_ms = 100\n[sim]\nwindows_per_s = 200\n');
     const start = (): Running => {

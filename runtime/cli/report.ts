@@ -64,7 +64,7 @@ export function describe(error: unknown): { code: RveError['code']; message: str
  * of it.
  */
 export async function print(output: Output, text: string): Promise<void> {
-  if (output.write(text)) return;
+  if (output.destroyed === true || output.write(text)) return;
   await new Promise<void>((resolve) => {
     const done = (): void => {
       for (const event of ['drain', 'error', 'close'] as const) output.removeListener(event, done);

@@ -1,4 +1,4 @@
-import { configHelp } from '../../config/index.js';
+import { configHelp, configMarkdown } from '../../config/index.js';
 import { commandHelp } from '../args.js';
 import { EXIT, print, printJson } from '../report.js';
 import type { Command } from './spec.js';
@@ -10,14 +10,16 @@ export function helpCommand(specsOf: () => Promise<readonly Command[]>): Command
       name: 'help',
       summary: 'Explains a command, or the keys of rve.toml: rve help config.',
       positionals: ['[COMMAND]'],
-      options: [],
+      options: [
+        { name: 'markdown', kind: 'flag', help: 'With config: the keys as a Markdown table.' },
+      ],
     },
     async run(context, args) {
       const topic = args.positionals[0];
       const commands = await specsOf();
       let text: string;
       if (topic === undefined) text = overview(commands);
-      else if (topic === 'config') text = configHelp();
+      else if (topic === 'config') text = args.flag('markdown') ? configMarkdown() : configHelp();
       else {
         const command = commands.find((one) => one.spec.name === topic);
         if (command === undefined) throw args.usage(`help: no command "${topic}".`);

@@ -9,10 +9,11 @@ import {
   formatRecordLine,
   parseRecordLine,
   readLines,
+  untilStopped,
   type Line,
 } from '../lines/index.js';
 import { Progress } from '../progress.js';
-import { count, EXIT, print, printJson, type ExitCode } from '../report.js';
+import { count, describe, EXIT, print, printJson, type ExitCode } from '../report.js';
 import { FILTER_OPTIONS, filterOf, type Command } from './spec.js';
 
 const CREATE_OPTIONS: readonly OptionSpec[] = [
@@ -129,22 +130,24 @@ async function writeAll(
   return gone ? EXIT.failed : EXIT.fine;
 }
 
-interface Outcome {
-  lines: number;
-  bad: number;
-  firstProblem: string | null;
-}
-
 async function load(context: CliContext, args: Arguments, isImport: boolean): Promise<ExitCode> {
   if (context.stdinIsTTY)
     await print(context.stderr, 'rve: reading lines from the terminal; Ctrl-D ends.\n');
   const loader = new Loader(context, args, isImport);
   try {
     await loader.run();
+  } catch (error) {
+    throw loader.stored === 0 ? error : withStored(error, loader.stored);
   } finally {
     await loader.close();
   }
   return loader.report();
+}
+
+/** What stopped the store, and how far it was by then. */
+function withStored(cause: unknown, stored: number): RveError {
+  const { code, message } = describe(cause);
+  return new RveError(code, `after ${count(stored)} records were stored: ${message}`, { cause });
 }
 
 /** One run of insert or import. */
@@ -156,7 +159,9 @@ class Loader {
   #store: Store | null = null;
   #batcher: Batcher | null = null;
   #shape = { dimensions: 0, metric: 'cosine' };
-  #outcome: Outcome = { lines: 0, bad: 0, firstProblem: null };
+  #bad = 0;
+  #firstError: { code: string; message: string } | null = null;
+  #stoppedAt: number | null = null;
 
   constructor(context: CliContext, args: Arguments, isImport: boolean) {
     this.#context = context;
@@ -166,24 +171,34 @@ class Loader {
       output: context.stderr,
       monotonic: context.monotonic,
       unit: 'records',
+      ...(context.stdinBytes === null ? {} : { bytesTotal: context.stdinBytes }),
     });
   }
 
   async run(): Promise<void> {
     // insert opens at once, so that a wrong path fails before it waits for input.
     if (!this.#isImport) await this.#open(null);
-    let stopped = false;
-    const ignore = this.#context.onStop(() => {
-      stopped = true;
+    let stop: () => void = () => undefined;
+    const stopped = new Promise<void>((resolve) => {
+      stop = resolve;
     });
-    for await (const line of readLines(this.#context.stdin)) {
-      const goesOn = await this.#take(line);
-      this.#progress.update(this.#batcher?.stored ?? 0);
-      if (!goesOn || stopped) break;
+    let lastLine = 0;
+    const ignore = this.#context.onStop(() => {
+      this.#stoppedAt = lastLine;
+      stop();
+    });
+    for await (const line of readLines(untilStopped(this.#context.stdin, stopped))) {
+      if (this.#stoppedAt !== null || !(await this.#take(line))) break;
+      lastLine = line.number;
+      this.#progress.update(this.stored, line.bytesRead);
     }
     ignore();
-    if (this.#store === null && this.#outcome.bad === 0) await this.#open(null);
+    if (this.#store === null && this.#bad === 0) await this.#open(null);
     await this.#batcher?.finish();
+  }
+
+  get stored(): number {
+    return this.#batcher?.stored ?? 0;
   }
 
   async close(): Promise<void> {
@@ -192,24 +207,29 @@ class Loader {
   }
 
   async report(): Promise<ExitCode> {
-    const { bad, firstProblem } = this.#outcome;
-    const stored = this.#batcher?.stored ?? 0;
+    const bad = this.#bad;
+    const stored = this.stored;
     const duplicates = this.#batcher?.duplicates ?? 0;
+    if (this.#stoppedAt !== null) {
+      await print(this.#context.stderr, `rve: stopped behind line ${this.#stoppedAt}.\n`);
+      this.#firstError ??= {
+        code: 'ERR_ABORTED',
+        message: `line ${this.#stoppedAt} was the last.`,
+      };
+    }
     if (this.#args.flag('json')) {
-      const error =
-        firstProblem === null ? {} : { error: { code: 'ERR_BODY', message: firstProblem } };
+      const error = this.#firstError === null ? {} : { error: this.#firstError };
       await printJson(this.#context.stdout, { stored, duplicates, bad, ...error });
     } else {
       const known = duplicates > 0 ? `, ${count(duplicates)} known already` : '';
       const refused = bad > 0 ? `, ${count(bad)} bad line${bad === 1 ? '' : 's'}` : '';
       await print(this.#context.stdout, `${count(stored)} stored${known}${refused}\n`);
     }
-    return bad > 0 ? EXIT.failed : EXIT.fine;
+    return this.#firstError === null ? EXIT.fine : EXIT.failed;
   }
 
   /** False: the run ends here. */
   async #take(line: Line): Promise<boolean> {
-    this.#outcome.lines++;
     try {
       if (line.text === null) throw new RveError('ERR_BODY', `${line.problem}.`);
       if (this.#store === null && (await this.#takeHeader(line.text))) return true;
@@ -228,7 +248,7 @@ class Loader {
   /** The first line of an export. */
   async #takeHeader(text: string): Promise<boolean> {
     if (!text.startsWith('{"rve_export"')) return false;
-    const header = JSON.parse(text) as Record<string, unknown>;
+    const header = parseJson(text);
     if (header['rve_export'] !== EXPORT_VERSION) {
       throw new RveError(
         'ERR_VERSION',
@@ -274,13 +294,20 @@ class Loader {
 
   async #refuse(line: number, error: RveError): Promise<void> {
     const problem = `line ${line}: ${error.message}`;
-    this.#outcome.bad++;
-    this.#outcome.firstProblem ??= problem;
-    if (this.#outcome.bad > ERRORS_SHOWN_MAX) return;
-    const more =
-      this.#outcome.bad === ERRORS_SHOWN_MAX ? ' Further bad lines are only counted.' : '';
+    this.#bad++;
+    this.#firstError ??= { code: error.code, message: problem };
+    if (this.#bad > ERRORS_SHOWN_MAX) return;
+    const more = this.#bad === ERRORS_SHOWN_MAX ? ' Further bad lines are only counted.' : '';
     this.#progress.finish();
     await print(this.#context.stderr, `rve: ${problem} (${error.code})${more}\n`);
+  }
+}
+
+function parseJson(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    throw new RveError('ERR_BODY', 'line 1 is not the first line of an export.');
   }
 }
 

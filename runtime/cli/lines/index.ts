@@ -2,5 +2,5 @@
 
 export { Batcher } from './batcher.js';
 export { encodePayload } from './payload.js';
-export { readLines, type Line } from './reader.js';
+export { readLines, untilStopped, type Line } from './reader.js';
 export { formatRecordLine, parseRecordLine, type Rows } from './record.js';

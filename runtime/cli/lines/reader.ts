@@ -28,6 +28,23 @@ export async function* readLines(
   if (last !== null) yield last;
 }
 
+/**
+ * The items of `source` until `stop` resolves: a reader that waits for a terminal must not hold up
+ * the end of the program. What the source gives afterwards is not read.
+ */
+export async function* untilStopped<T>(
+  source: AsyncIterable<T>,
+  stop: Promise<void>,
+): AsyncGenerator<T> {
+  const iterator = source[Symbol.asyncIterator]();
+  const stopped = stop.then(() => ({ done: true, value: undefined }) as const);
+  for (;;) {
+    const next = await Promise.race([iterator.next(), stopped]);
+    if (next.done === true) return;
+    yield next.value;
+  }
+}
+
 class LineCutter {
   readonly #bytesMax: number;
   readonly #decoder = new TextDecoder('utf-8', { fatal: true });

@@ -84,16 +84,15 @@ export class NoveltyWatch {
     const startedAt = monotonic();
     const result = await store.query({ vector, k: K, filter: { source } });
     latencies.add(monotonic() - startedAt);
-    const others = result.ids.findIndex((one) => one === id);
-    const ids = [...result.ids];
-    const scores = [...result.scores];
-    if (others !== -1) {
-      ids.splice(others, 1);
-      scores.splice(others, 1);
-    }
-    const count = K - 1;
-    const distances = distancesOf(metric, Float32Array.from(scores.slice(0, count)));
-    const event = this.#detector.observe(source, distances, timeMs, ids[0]);
+    // The vector itself is stored already: what counts are its neighbours.
+    const others = Array.from(result.ids, (one, i) => ({ id: one, score: result.scores[i] ?? NaN }))
+      .filter((neighbour) => neighbour.id !== id)
+      .slice(0, K - 1);
+    const distances = distancesOf(
+      metric,
+      Float32Array.from(others, ({ score }) => score),
+    );
+    const event = this.#detector.observe(source, distances, timeMs, others[0]?.id);
     if (event === null) return;
     this.events++;
     this.#options.onEvent(event);
