@@ -114,28 +114,46 @@ void navDistances(const NavQueryView& query, const std::byte* records, size_t re
   }
 }
 
+// Code bytes whose tables are widened at once: 16 * 256 * 2 bytes fit a small first-level cache.
+constexpr size_t kWideBytes = 16;
+
+// One table of 256 sums for each code byte in place of two of 16: half the look-ups, for 4,096
+// additions.
+void widen(const uint8_t* table, size_t count, uint16_t (*wide)[256]) {
+  for (size_t m = 0; m < count; ++m) {
+    for (size_t code = 0; code < 256; ++code) {
+      wide[m][code] = static_cast<uint16_t>(table[32 * m + (code & 15)] +
+                                            table[32 * m + 16 + (code >> 4)]);
+    }
+  }
+}
+
 void binaryBlocks(const BinaryScan& scan, const std::byte* blocks, size_t block_count,
                   float* out) {
   const size_t code_bytes = size_t{scan.code_bytes} * kBinaryBlockRows;
-  for (size_t block = 0; block < block_count; ++block) {
-    const std::byte* at = blocks + block * (code_bytes + 8 * kBinaryBlockRows);
-    const auto* code = viewAs<uint8_t>(at);
-    uint32_t sums[kBinaryBlockRows] = {};
-    for (size_t m = 0; m < scan.code_bytes; ++m) {
-      const uint8_t* table = scan.table + 32 * m;
-      const uint8_t* column = code + kBinaryBlockRows * m;
+  const size_t block_bytes = code_bytes + 8 * kBinaryBlockRows;
+  uint16_t wide[kWideBytes][256];
+  for (size_t first = 0; first < scan.code_bytes; first += kWideBytes) {
+    const size_t left = scan.code_bytes - first;
+    const size_t count = left < kWideBytes ? left : kWideBytes;
+    const bool last = first + count == scan.code_bytes;
+    widen(scan.table + 32 * first, count, wide);
+    for (size_t block = 0; block < block_count; ++block) {
+      const std::byte* at = blocks + block * block_bytes;
+      const auto* code = viewAs<uint8_t>(at) + kBinaryBlockRows * first;
+      float* sums = out + block * kBinaryBlockRows;  // integers below 2^24, so exact
       for (size_t i = 0; i < kBinaryBlockRows; ++i) {
-        sums[i] += static_cast<uint32_t>(table[column[i] & 15] + table[16 + (column[i] >> 4)]);
+        uint32_t sum = 0;
+        for (size_t m = 0; m < count; ++m) sum += wide[m][code[kBinaryBlockRows * m + i]];
+        sums[i] = static_cast<float>(sum) + (first > 0 ? sums[i] : 0.0f);
+        if (!last) continue;
+        float add;
+        uint32_t scale_bits;
+        std::memcpy(&add, at + code_bytes + 4 * i, 4);
+        std::memcpy(&scale_bits, at + code_bytes + 4 * (kBinaryBlockRows + i), 4);
+        const float scale = std::bit_cast<float>(scale_bits & 0xFFFFFF00u);
+        sums[i] = scan.base + add + scale * (scan.step * sums[i] + scan.shift);
       }
-    }
-    for (size_t i = 0; i < kBinaryBlockRows; ++i) {
-      float add;
-      uint32_t scale_bits;
-      std::memcpy(&add, at + code_bytes + 4 * i, 4);
-      std::memcpy(&scale_bits, at + code_bytes + 4 * (kBinaryBlockRows + i), 4);
-      const float scale = std::bit_cast<float>(scale_bits & 0xFFFFFF00u);
-      out[block * kBinaryBlockRows + i] =
-          scan.base + add + scale * (scan.step * static_cast<float>(sums[i]) + scan.shift);
     }
   }
 }
