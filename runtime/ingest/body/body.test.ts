@@ -2,8 +2,16 @@ import { Encoder } from 'cbor-x';
 import { describe, expect, it } from 'vitest';
 import { RveError } from '../../errors/index.js';
 import {
-  decodeIngest, decodeQuery, decodeReply, encodeIngestCbor, encodeIngestJson, encodeQueryCbor,
-  encodeQueryJson, encodeReply, type IngestRequest, type QueryRequest,
+  decodeIngest,
+  decodeQuery,
+  decodeReply,
+  encodeIngestCbor,
+  encodeIngestJson,
+  encodeQueryCbor,
+  encodeQueryJson,
+  encodeReply,
+  type IngestRequest,
+  type QueryRequest,
 } from './index.js';
 import { floatToHalf, halfToFloat } from './half.js';
 import { JsonReader } from './json_reader.js';
@@ -40,28 +48,47 @@ const json = (text: string): Buffer => Buffer.from(text);
 describe('ingest bodies', () => {
   it('come back whole from our CBOR and JSON encoders', () => {
     const message = {
-      v: VECTOR, id: 7, t: 1_700_000_000_123.5, seq: 2 ** 40, boot: 0xffff_ffff, label: 'bearing-ö',
+      v: VECTOR,
+      id: 7,
+      t: 1_700_000_000_123.5,
+      seq: 2 ** 40,
+      boot: 0xffff_ffff,
+      label: 'bearing-ö',
       payload: { note: 'a', list: [1, -2, 0.5, null, true], deep: { n: 2 ** 33 } },
     };
     for (const body of [encodeIngestCbor(message), encodeIngestJson(message)]) {
       const request = ingest(body);
       expect([...request.vectors]).toEqual([...VECTOR]);
       expect(request).toMatchObject({
-        rows: 1, ids: [7], times: [1_700_000_000_123.5], sequence: 2 ** 40, boot: 0xffff_ffff,
-        labels: 'bearing-ö', payloads: [message.payload],
+        rows: 1,
+        ids: [7],
+        times: [1_700_000_000_123.5],
+        sequence: 2 ** 40,
+        boot: 0xffff_ffff,
+        labels: 'bearing-ö',
+        payloads: [message.payload],
       });
     }
   });
 
   it('of an independent encoder are read, typed arrays and plain ones alike', () => {
-    const body = stock.encode({ v: VECTOR, seq: 70_000, t: 1.7e12, payload: { raw: Buffer.from('xy') } });
+    const body = stock.encode({
+      v: VECTOR,
+      seq: 70_000,
+      t: 1.7e12,
+      payload: { raw: Buffer.from('xy') },
+    });
     const request = ingest(body);
     expect([...request.vectors]).toEqual([...VECTOR]);
     expect(request.sequence).toBe(70_000);
     expect(request.times).toEqual([1.7e12]);
     expect(request.payloads).toEqual([{ raw: new Uint8Array([0x78, 0x79]) }]);
-    expect([...ingest(stock.encode({ v: [1, -2, 2.5, 1e-3] })).vectors])
-      .toEqual([1, -2, 2.5, Math.fround(1e-3)]);
+    expect([...ingest(stock.encode({ v: [1, -2, 2.5, 1e-3] })).vectors]).toEqual([
+      1,
+      -2,
+      2.5,
+      Math.fround(1e-3),
+    ]);
   });
 
   it('carry batches as one typed array, as rows, and as numbers', () => {
@@ -69,7 +96,11 @@ describe('ingest bodies', () => {
     const rows = [[...VECTOR], [...VECTOR].map((x) => -x)];
     const bodies = [
       encodeIngestCbor({ vectors: matrix, dims: 4, times: [1, 2], labels: ['a', null] }),
-      stock.encode({ vectors: rows.map((row) => Float32Array.from(row)), times: [1, 2], labels: ['a', null] }),
+      stock.encode({
+        vectors: rows.map((row) => Float32Array.from(row)),
+        times: [1, 2],
+        labels: ['a', null],
+      }),
       stock.encode({ vectors: rows, times: [1, 2], labels: ['a', null] }),
       json(JSON.stringify({ vectors: rows, times: [1, 2], labels: ['a', null] })),
       json(JSON.stringify({ vectors: rows.flat(), times: [1, 2], labels: ['a', null] })),
@@ -87,14 +118,17 @@ describe('ingest bodies', () => {
     const half = ingest(encodeIngestCbor({ v: VECTOR }, 'f16')).vectors;
     const byte = ingest(encodeIngestCbor({ v: VECTOR }, 'int8')).vectors;
     for (let i = 0; i < DIMS; i += 1) {
-      expect(Math.abs(half[i]! - VECTOR[i]!)).toBeLessThanOrEqual(Math.abs(VECTOR[i]!) * 2 ** -11 + 2 ** -25);
+      expect(Math.abs(half[i]! - VECTOR[i]!)).toBeLessThanOrEqual(
+        Math.abs(VECTOR[i]!) * 2 ** -11 + 2 ** -25,
+      );
       expect(Math.abs(byte[i]! - VECTOR[i]!)).toBeLessThanOrEqual(4096 / 127 / 2 + 1e-3);
     }
   });
 
   it('take the scale wherever it stands, and need it for int8', () => {
-    expect([...ingest(hex('a2 6176 d848 44 01ff027f 657363616c65 f93800')).vectors])
-      .toEqual([0.5, -0.5, 1, 63.5]);
+    expect([...ingest(hex('a2 6176 d848 44 01ff027f 657363616c65 f93800')).vectors]).toEqual([
+      0.5, -0.5, 1, 63.5,
+    ]);
     expect(codeOf(() => ingest(hex('a1 6176 d848 44 01ff027f')))).toBe('ERR_BODY');
   });
 
@@ -185,32 +219,41 @@ describe('limits', () => {
     const nest = (n: number): Buffer => Buffer.concat([Buffer.alloc(n, 0x81), Buffer.of(0)]);
     expect(ingest(around(nest(7))).payloads).toEqual([[[[[[[[0]]]]]]]]);
     expect(codeOf(() => ingest(around(nest(8))))).toBe('ERR_BODY_LIMIT');
-    const text = (n: number): Buffer => json(`{"v":[1,2,3,4],"payload":${'['.repeat(n)}0${']'.repeat(n)}}`);
+    const text = (n: number): Buffer =>
+      json(`{"v":[1,2,3,4],"payload":${'['.repeat(n)}0${']'.repeat(n)}}`);
     expect(ingest(text(7)).rows).toBe(1);
     expect(codeOf(() => ingest(text(8)))).toBe('ERR_BODY_LIMIT');
   });
 
   it('let 4,096 items pass and refuse one more', () => {
     // Two keys and two values are counted beside the list's items.
-    const list = (n: number): Buffer => stock.encode({ v: [1, 2, 3, 4], payload: new Array<number>(n).fill(1) });
+    const list = (n: number): Buffer =>
+      stock.encode({ v: [1, 2, 3, 4], payload: new Array<number>(n).fill(1) });
     expect(ingest(list(4_092)).rows).toBe(1);
     expect(codeOf(() => ingest(list(4_093)))).toBe('ERR_BODY_LIMIT');
-    const text = (n: number): Buffer => json(`{"v":[1,2,3,4],"payload":[${new Array(n).fill('1').join()}]}`);
+    const text = (n: number): Buffer =>
+      json(`{"v":[1,2,3,4],"payload":[${new Array(n).fill('1').join()}]}`);
     expect(ingest(text(4_092)).rows).toBe(1);
     expect(codeOf(() => ingest(text(4_093)))).toBe('ERR_BODY_LIMIT');
   });
 
   it('do not count numbers inside vectors', async () => {
     const values = new Array<number>(DIMS * 8_000).fill(1);
-    expect((await decodeIngest(stock.encode({ vectors: values }), { dimensions: DIMS })).rows).toBe(8_000);
+    expect((await decodeIngest(stock.encode({ vectors: values }), { dimensions: DIMS })).rows).toBe(
+      8_000,
+    );
     values.length = DIMS * 2_000;
     expect(ingest(stock.encode({ vectors: values })).rows).toBe(2_000);
   });
 
   it('refuse a string of 64 KiB and a byte', () => {
     expect(ingest(stock.encode({ v: VECTOR, payload: 'x'.repeat(65_536) })).rows).toBe(1);
-    expect(codeOf(() => ingest(stock.encode({ v: VECTOR, payload: 'x'.repeat(65_537) })))).toBe('ERR_BODY_LIMIT');
-    expect(codeOf(() => ingest(stock.encode({ v: VECTOR, payload: Buffer.alloc(65_537) })))).toBe('ERR_BODY_LIMIT');
+    expect(codeOf(() => ingest(stock.encode({ v: VECTOR, payload: 'x'.repeat(65_537) })))).toBe(
+      'ERR_BODY_LIMIT',
+    );
+    expect(codeOf(() => ingest(stock.encode({ v: VECTOR, payload: Buffer.alloc(65_537) })))).toBe(
+      'ERR_BODY_LIMIT',
+    );
   });
 
   it('refuse bodies above 256 KiB, which CBOR may raise and JSON may not', async () => {
@@ -218,7 +261,9 @@ describe('limits', () => {
     expect(codeOf(() => ingest(cbor))).toBe('ERR_BODY_LIMIT');
     expect((await decodeIngest(cbor, { dimensions: DIMS, bytesMax: 1_048_576 })).rows).toBe(20_000);
     const text = json(`{"v":[1,2,3,4]${' '.repeat(262_144)}}`);
-    expect(codeOf(() => decodeIngest(text, { dimensions: DIMS, bytesMax: 1_048_576 }))).toBe('ERR_BODY_LIMIT');
+    expect(codeOf(() => decodeIngest(text, { dimensions: DIMS, bytesMax: 1_048_576 }))).toBe(
+      'ERR_BODY_LIMIT',
+    );
   });
 
   it('hand the loop back every 16 KiB while a large JSON body is read', async () => {
@@ -237,14 +282,25 @@ describe('limits', () => {
 describe('query bodies and replies', () => {
   it('come back whole in both formats', () => {
     const message = {
-      v: VECTOR, k: 3, ef: 50, replyTo: 'rve/n/reply/me', correlation: 'c1', id: 9,
+      v: VECTOR,
+      k: 3,
+      ef: 50,
+      replyTo: 'rve/n/reply/me',
+      correlation: 'c1',
+      id: 9,
       filter: { source: 's', label: ['a', 'b'], from: 1, to: 2 },
     };
     for (const body of [encodeQueryCbor(message), encodeQueryJson(message)]) {
       const { v, ...rest } = message;
       expect(query(body)).toMatchObject({ ...rest, vector: v });
     }
-    const reply = { correlation: 'c1', ids: [1, 2 ** 40], scores: [0.5, 0.25], latencyUs: 12, degraded: false };
+    const reply = {
+      correlation: 'c1',
+      ids: [1, 2 ** 40],
+      scores: [0.5, 0.25],
+      latencyUs: 12,
+      degraded: false,
+    };
     for (const format of ['cbor', 'json'] as const) {
       expect(decodeReply(encodeReply(reply, format))).toEqual(reply);
     }
@@ -253,10 +309,15 @@ describe('query bodies and replies', () => {
   });
 
   it.each([
-    ['{"v":[1,2,3,4],"k":0}', 'ERR_BODY'], ['{"v":[1,2,3,4],"k":1025}', 'ERR_BODY'],
-    ['{"v":[1,2,3,4],"ef":4097}', 'ERR_BODY'], ['{"v":[1,2,3,4],"seq":1}', 'ERR_BODY'],
-    ['{"v":[1,2,3,4],"filter":{"colour":"red"}}', 'ERR_FILTER'], ['{"v":[1,2,3,4],"filter":[]}', 'ERR_BODY'],
-    ['{"v":[1,2,3,4],"replyTo":5}', 'ERR_BODY'], ['{"vectors":[1,2,3,4]}', 'ERR_BODY'], ['{"k":5}', 'ERR_BODY'],
+    ['{"v":[1,2,3,4],"k":0}', 'ERR_BODY'],
+    ['{"v":[1,2,3,4],"k":1025}', 'ERR_BODY'],
+    ['{"v":[1,2,3,4],"ef":4097}', 'ERR_BODY'],
+    ['{"v":[1,2,3,4],"seq":1}', 'ERR_BODY'],
+    ['{"v":[1,2,3,4],"filter":{"colour":"red"}}', 'ERR_FILTER'],
+    ['{"v":[1,2,3,4],"filter":[]}', 'ERR_BODY'],
+    ['{"v":[1,2,3,4],"replyTo":5}', 'ERR_BODY'],
+    ['{"vectors":[1,2,3,4]}', 'ERR_BODY'],
+    ['{"k":5}', 'ERR_BODY'],
   ])('%s is refused', (text, code) => {
     expect(codeOf(() => query(json(text)))).toBe(code);
   });
@@ -266,7 +327,8 @@ it('binary16 keeps every one of its finite values through both conversions', () 
   for (let bits = 0; bits < 0x1_0000; bits += 1) {
     const value = halfToFloat(bits);
     if ((bits & 0x7c00) === 0x7c00) expect(value).toBeNaN();
-    else if (floatToHalf(value) !== bits) expect.fail(`bits ${bits} came back as ${floatToHalf(value)}`);
+    else if (floatToHalf(value) !== bits)
+      expect.fail(`bits ${bits} came back as ${floatToHalf(value)}`);
   }
   expect(halfToFloat(0x3555)).toBeCloseTo(1 / 3, 3);
   expect(floatToHalf(65_520)).toBe(0x7c00);

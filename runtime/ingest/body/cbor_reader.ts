@@ -8,9 +8,9 @@ import { TAG_F16, TAG_F32, TAG_INT8, VectorSink } from './vector_sink.js';
 
 // One pass that validates and decodes (RFC 8949, definite lengths only). A validator that already
 // stands on each value can as well build it: cbor-x, which compiles readers with `new Function` and
-// recurses, then never sees input (tests use it as an independent encoder). Nesting lives on a stack
-// of its own, so no input exhausts the machine's; every length is checked against the bytes left
-// before anything is allocated for it.
+// recurses, then never sees input (tests use it as an independent encoder). Nesting lives on a
+// stack of its own, so no input exhausts the machine's; every length is checked against the bytes
+// left before anything is allocated for it.
 
 const MAJOR_UINT = 0;
 const MAJOR_NEGATIVE = 1;
@@ -35,8 +35,8 @@ export class CborReader {
   }
 
   /**
-   * Reads the whole body, a map with text keys, into `fields`; yields between slices of plain numbers.
-   * Throws ERR_BODY, ERR_BODY_LIMIT.
+   * Reads the whole body, a map with text keys, into `fields`; yields between slices of plain
+   * numbers. Throws ERR_BODY, ERR_BODY_LIMIT.
    */
   *readBody(fields: Fields): Generator<void, void> {
     if (this.#head() !== MAJOR_MAP) throw bad('a body is a map');
@@ -48,7 +48,8 @@ export class CborReader {
       if (VECTOR_KEYS.has(key)) yield* this.#vectors(fields.sink);
       else fields.values.set(key, this.#value());
     }
-    if (this.#at !== this.#bytes.length) throw bad(`${this.#bytes.length - this.#at} bytes follow the body`);
+    if (this.#at !== this.#bytes.length)
+      throw bad(`${this.#bytes.length - this.#at} bytes follow the body`);
   }
 
   /** Reads one value, which must be all there is; for replies and tests. */
@@ -59,7 +60,9 @@ export class CborReader {
     return value;
   }
 
-  /** Reads an item's head: major type and argument. Refuses indefinite lengths and reserved forms. */
+  /**
+   * Reads an item's head: major type and argument. Refuses indefinite lengths and reserved forms.
+   */
   #head(): number {
     const bytes = this.#bytes;
     const first = bytes[this.#at];
@@ -92,16 +95,20 @@ export class CborReader {
     throw bad('an unknown simple value');
   }
 
-  /** The argument as a count of items of at least `size` bytes each, which must fit in what is left. */
+  /**
+   * The argument as a count of items of at least `size` bytes each, which must fit in what is left.
+   */
   #count(size: number): number {
-    if (this.#argument * size > this.#bytes.length - this.#at) throw bad('a length exceeds the body');
+    if (this.#argument * size > this.#bytes.length - this.#at)
+      throw bad('a length exceeds the body');
     return this.#argument;
   }
 
   /** The argument as a string's length; the string's bytes, not copied. */
   #span(bytesMax: number): Buffer {
     const length = this.#count(1);
-    if (length > bytesMax) throw new RveError('ERR_BODY_LIMIT', `a string exceeds ${bytesMax} bytes`);
+    if (length > bytesMax)
+      throw new RveError('ERR_BODY_LIMIT', `a string exceeds ${bytesMax} bytes`);
     this.#at += length;
     return this.#bytes.subarray(this.#at - length, this.#at);
   }
@@ -177,7 +184,10 @@ export class CborReader {
     }
   }
 
-  /** Reads numbers until the slice or the array ends; how many. Apart, so that the loop compiles well. */
+  /**
+   * Reads numbers until the slice or the array ends; how many. Apart, so that the loop compiles
+   * well.
+   */
   #someNumbers(sink: VectorSink, count: number): number {
     let done = 0;
     while (done < count && this.#at < this.#yieldAt) {
@@ -219,12 +229,18 @@ export class CborReader {
 
   #leaf(): unknown {
     switch (this.#major) {
-      case MAJOR_UINT: return safe(this.#argument);
-      case MAJOR_NEGATIVE: return -1 - safe(this.#argument);
-      case MAJOR_BYTES: return new Uint8Array(this.#span(STRING_BYTES_MAX));
-      case MAJOR_TEXT: return this.#text();
-      case MAJOR_TAG: return this.#typedValue();
-      default: return this.#simple();
+      case MAJOR_UINT:
+        return safe(this.#argument);
+      case MAJOR_NEGATIVE:
+        return -1 - safe(this.#argument);
+      case MAJOR_BYTES:
+        return new Uint8Array(this.#span(STRING_BYTES_MAX));
+      case MAJOR_TEXT:
+        return this.#text();
+      case MAJOR_TAG:
+        return this.#typedValue();
+      default:
+        return this.#simple();
     }
   }
 
@@ -242,11 +258,16 @@ export class CborReader {
   #simple(): unknown {
     if (this.#info >= 25) return this.#argument;
     switch (this.#argument) {
-      case 20: return false;
-      case 21: return true;
-      case 22: return null;
-      case 23: return undefined;
-      default: throw bad('an unknown simple value');
+      case 20:
+        return false;
+      case 21:
+        return true;
+      case 22:
+        return null;
+      case 23:
+        return undefined;
+      default:
+        throw bad('an unknown simple value');
     }
   }
 }

@@ -93,7 +93,8 @@ export class CborWriter {
    * objects. ERR_PAYLOAD for the rest, and beyond the depth that a reader accepts.
    */
   value(value: unknown, depth = 1): void {
-    if (depth > DEPTH_MAX) throw new RveError('ERR_PAYLOAD', `a payload is nested deeper than ${DEPTH_MAX}`);
+    if (depth > DEPTH_MAX)
+      throw new RveError('ERR_PAYLOAD', `a payload is nested deeper than ${DEPTH_MAX}`);
     if (typeof value === 'number') this.number(value);
     else if (typeof value === 'string') this.text(value);
     else if (typeof value === 'boolean') this.head(7, value ? 21 : 20);

@@ -30,7 +30,8 @@ export function asText(value: unknown, key: string, bytesMax: number): string {
 
 /** An array with one value per row. */
 export function asRows(value: unknown, key: string, rows: number): unknown[] {
-  if (!Array.isArray(value) || value.length !== rows) throw wrong(key, `an array of ${rows} values`);
+  if (!Array.isArray(value) || value.length !== rows)
+    throw wrong(key, `an array of ${rows} values`);
   return value as unknown[];
 }
 
@@ -39,7 +40,11 @@ export function asRows(value: unknown, key: string, rows: number): unknown[] {
  * `shared`: one value may serve a batch; else it needs a single row.
  */
 export function perRow(
-  fields: Fields, one: string, many: string, rows: number, shared: boolean,
+  fields: Fields,
+  one: string,
+  many: string,
+  rows: number,
+  shared: boolean,
 ): unknown[] | undefined {
   const single = fields.values.has(one);
   if (!fields.values.has(many)) {

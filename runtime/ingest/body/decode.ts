@@ -4,19 +4,49 @@ import { asFinite, asText, asWhole, perRow, whole, wrong } from './checks.js';
 import { Fields } from './fields.js';
 import { JsonReader } from './json_reader.js';
 import {
-  BODY_BYTES_CEILING, BODY_BYTES_MAX, CORRELATION_BYTES_MAX, EF_MAX, JSON_BYTES_MAX, K_MAX,
+  BODY_BYTES_CEILING,
+  BODY_BYTES_MAX,
+  CORRELATION_BYTES_MAX,
+  EF_MAX,
+  JSON_BYTES_MAX,
+  K_MAX,
   TOPIC_BYTES_MAX,
 } from './limits.js';
 import type {
-  BodyFormat, Correlation, DecodeOptions, IngestRequest, QueryRequest, WireFilter,
+  BodyFormat,
+  Correlation,
+  DecodeOptions,
+  IngestRequest,
+  QueryRequest,
+  WireFilter,
 } from './types.js';
 
 const INGEST_KEYS: ReadonlySet<string> = new Set([
-  'v', 'vectors', 'dims', 'scale', 'id', 'ids', 't', 'times', 'seq', 'boot', 'label', 'labels',
-  'payload', 'payloads',
+  'v',
+  'vectors',
+  'dims',
+  'scale',
+  'id',
+  'ids',
+  't',
+  'times',
+  'seq',
+  'boot',
+  'label',
+  'labels',
+  'payload',
+  'payloads',
 ]);
 const QUERY_KEYS: ReadonlySet<string> = new Set([
-  'v', 'dims', 'scale', 'id', 'k', 'ef', 'filter', 'replyTo', 'correlation',
+  'v',
+  'dims',
+  'scale',
+  'id',
+  'k',
+  'ef',
+  'filter',
+  'replyTo',
+  'correlation',
 ]);
 const FILTER_KEYS: ReadonlySet<string> = new Set(['source', 'label', 'from', 'to']);
 const ID_MAX = 2 ** 48 - 1;
@@ -35,20 +65,22 @@ export function bodyFormat(body: Uint8Array): BodyFormat {
 }
 
 /**
- * Reads an ingest body. A promise only when more than 16 KiB of JSON or of plain CBOR numbers are to
- * be read: that goes in slices, so that the loop never waits for more than one. Typed arrays are
- * read at once whatever their size (560 bytes: 2 to 4 us; 256 KiB of f32: 0.3 ms).
- * Throws or rejects with RveError ERR_BODY, ERR_BODY_LIMIT, ERR_DIMENSIONS or ERR_VECTOR.
+ * Reads an ingest body. A promise only when more than 16 KiB of JSON or of plain CBOR numbers are
+ * to be read: that goes in slices, so that the loop never waits for more than one. Typed arrays are
+ * read at once whatever their size (560 bytes: 2 to 4 us; 256 KiB of f32: 0.3 ms). Throws or
+ * rejects with RveError ERR_BODY, ERR_BODY_LIMIT, ERR_DIMENSIONS or ERR_VECTOR.
  */
 export function decodeIngest(
-  body: Uint8Array, options: DecodeOptions,
+  body: Uint8Array,
+  options: DecodeOptions,
 ): IngestRequest | Promise<IngestRequest> {
   return decode(body, options, INGEST_KEYS, buildIngest);
 }
 
 /** Reads a query body; as decodeIngest. */
 export function decodeQuery(
-  body: Uint8Array, options: DecodeOptions,
+  body: Uint8Array,
+  options: DecodeOptions,
 ): QueryRequest | Promise<QueryRequest> {
   return decode(body, options, QUERY_KEYS, buildQuery);
 }
@@ -56,15 +88,22 @@ export function decodeQuery(
 type Build<T> = (fields: Fields, format: BodyFormat, dimensions: number) => T;
 
 function decode<T>(
-  body: Uint8Array, options: DecodeOptions, keys: ReadonlySet<string>, build: Build<T>,
+  body: Uint8Array,
+  options: DecodeOptions,
+  keys: ReadonlySet<string>,
+  build: Build<T>,
 ): T | Promise<T> {
   const bytes = Buffer.isBuffer(body)
-    ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+    ? body
+    : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   const format = bodyFormat(bytes);
   const wanted = Math.min(options.bytesMax ?? BODY_BYTES_MAX, BODY_BYTES_CEILING);
   const bytesMax = format === 'json' ? Math.min(wanted, JSON_BYTES_MAX) : wanted;
   if (bytes.length > bytesMax) {
-    throw new RveError('ERR_BODY_LIMIT', `a ${format} body of ${bytes.length} bytes exceeds ${bytesMax}`);
+    throw new RveError(
+      'ERR_BODY_LIMIT',
+      `a ${format} body of ${bytes.length} bytes exceeds ${bytesMax}`,
+    );
   }
   const fields = new Fields(keys);
   const reader = format === 'cbor' ? new CborReader(bytes) : new JsonReader(bytes);
@@ -88,8 +127,10 @@ function matrix(fields: Fields, dimensions: number): Float32Array {
     throw new RveError('ERR_DIMENSIONS', `dims is ${dims}, the memory has ${dimensions}`);
   }
   const scale = fields.values.has('scale')
-    ? asFinite(fields.values.get('scale'), 'scale') : undefined;
-  if (fields.vectorKey === null) throw new RveError('ERR_BODY', 'the key "v" or "vectors" is missing');
+    ? asFinite(fields.values.get('scale'), 'scale')
+    : undefined;
+  if (fields.vectorKey === null)
+    throw new RveError('ERR_BODY', 'the key "v" or "vectors" is missing');
   return fields.sink.finish(dimensions, fields.vectorKey === 'v', scale);
 }
 
@@ -117,22 +158,27 @@ function ingestLabels(fields: Fields, rows: number): string | (string | null)[] 
     const label = fields.values.get('label');
     return label === null ? undefined : asText(label, 'label', NAME_BYTES_MAX);
   }
-  return perRow(fields, 'label', 'labels', rows, false)
-    ?.map((label) => (label === null ? null : asText(label, 'labels', NAME_BYTES_MAX)));
+  return perRow(fields, 'label', 'labels', rows, false)?.map((label) =>
+    label === null ? null : asText(label, 'labels', NAME_BYTES_MAX),
+  );
 }
 
 function buildQuery(fields: Fields, format: BodyFormat, dimensions: number): QueryRequest {
   const request: QueryRequest = {
-    format, vector: matrix(fields, dimensions), k: positive(fields, 'k', K_MAX) ?? K_DEFAULT,
+    format,
+    vector: matrix(fields, dimensions),
+    k: positive(fields, 'k', K_MAX) ?? K_DEFAULT,
   };
   const ef = positive(fields, 'ef', EF_MAX);
   if (ef !== undefined) request.ef = ef;
   const { values } = fields;
   if (values.has('filter')) request.filter = asFilter(values.get('filter'));
-  if (values.has('replyTo')) request.replyTo = asText(values.get('replyTo'), 'replyTo', TOPIC_BYTES_MAX);
+  if (values.has('replyTo'))
+    request.replyTo = asText(values.get('replyTo'), 'replyTo', TOPIC_BYTES_MAX);
   if (values.has('id')) {
     const id = values.get('id');
-    request.id = typeof id === 'string' ? asText(id, 'id', CORRELATION_BYTES_MAX) : asWhole(id, 'id');
+    request.id =
+      typeof id === 'string' ? asText(id, 'id', CORRELATION_BYTES_MAX) : asWhole(id, 'id');
   }
   if (values.has('correlation')) request.correlation = asCorrelation(values.get('correlation'));
   return request;
@@ -154,7 +200,8 @@ function asFilter(value: unknown): WireFilter {
   if (!isObject(value)) throw wrong('filter', 'a map');
   const filter: WireFilter = {};
   for (const [key, item] of Object.entries(value)) {
-    if (!FILTER_KEYS.has(key)) throw new RveError('ERR_FILTER', `unknown filter key "${key.slice(0, 32)}"`);
+    if (!FILTER_KEYS.has(key))
+      throw new RveError('ERR_FILTER', `unknown filter key "${key.slice(0, 32)}"`);
     if (key === 'source') filter.source = asText(item, 'filter.source', NAME_BYTES_MAX);
     else if (key === 'label') filter.label = asLabels(item);
     else filter[key as 'from' | 'to'] = asFinite(item, `filter.${key}`);
@@ -168,6 +215,10 @@ function asLabels(value: unknown): string | string[] {
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    && !ArrayBuffer.isView(value);
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !ArrayBuffer.isView(value)
+  );
 }

@@ -112,7 +112,10 @@ function encodeCbor(message: Record<string, unknown>, as: WireVector): Buffer {
 }
 
 function writeVector(
-  writer: CborWriter, values: Float32Array, as: WireVector, message: Record<string, unknown>,
+  writer: CborWriter,
+  values: Float32Array,
+  as: WireVector,
+  message: Record<string, unknown>,
 ): void {
   if (as === 'f32') {
     writer.typedArray(TAG_F32, asBytes(values));
@@ -132,7 +135,8 @@ function int8Scale(values: Float32Array): number {
 }
 
 function plain(_key: string, value: unknown): unknown {
-  if (value instanceof Float32Array || value instanceof Float64Array) return Array.from(value, shortest);
+  if (value instanceof Float32Array || value instanceof Float64Array)
+    return Array.from(value, shortest);
   // Buffer has a toJSON of its own: bytes have no JSON form here, base64 is what others use.
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
   return value;

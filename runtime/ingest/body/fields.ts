@@ -22,7 +22,8 @@ export class Fields {
       throw new RveError('ERR_BODY', `unknown key "${key.slice(0, 32)}"`);
     }
     if (VECTOR_KEYS.has(key)) {
-      if (this.vectorKey !== null) throw new RveError('ERR_BODY', 'v and vectors: give one of them, once');
+      if (this.vectorKey !== null)
+        throw new RveError('ERR_BODY', 'v and vectors: give one of them, once');
       this.vectorKey = key as 'v' | 'vectors';
     } else if (this.values.has(key)) {
       throw new RveError('ERR_BODY', `key "${key}" occurs twice`);
@@ -37,7 +38,10 @@ export class ItemBudget {
   take(count: number): void {
     this.#left -= count;
     if (this.#left < 0) {
-      throw new RveError('ERR_BODY_LIMIT', `a body holds at most ${ITEMS_MAX} items beside its vectors`);
+      throw new RveError(
+        'ERR_BODY_LIMIT',
+        `a body holds at most ${ITEMS_MAX} items beside its vectors`,
+      );
     }
   }
 }

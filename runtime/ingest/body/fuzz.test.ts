@@ -1,9 +1,15 @@
 import { expect, it } from 'vitest';
 import { RveError } from '../../errors/index.js';
-import { Rng } from '../../../sim/rng.js';
+import { Rng } from '../../../sim/index.js';
 import {
-  decodeIngest, decodeQuery, decodeReply, encodeIngestCbor, encodeIngestJson, encodeQueryCbor,
-  encodeQueryJson, encodeReply,
+  decodeIngest,
+  decodeQuery,
+  decodeReply,
+  encodeIngestCbor,
+  encodeIngestJson,
+  encodeQueryCbor,
+  encodeQueryJson,
+  encodeReply,
 } from './index.js';
 
 // RVE_FUZZ_SEED and RVE_FUZZ_RUNS make it another or a longer run.
@@ -13,8 +19,18 @@ const DIMS = 8;
 const VECTOR = Float32Array.from({ length: DIMS }, (_, i) => i - 3.25);
 
 const SEEDS: Buffer[] = [
-  encodeIngestCbor({ v: VECTOR, seq: 5, boot: 77, t: 1.7e12, label: 'x', payload: { a: [1, 'b', null] } }),
-  encodeIngestCbor({ vectors: Float32Array.of(...VECTOR, ...VECTOR), ids: [1, 2], labels: ['a', null] }, 'f16'),
+  encodeIngestCbor({
+    v: VECTOR,
+    seq: 5,
+    boot: 77,
+    t: 1.7e12,
+    label: 'x',
+    payload: { a: [1, 'b', null] },
+  }),
+  encodeIngestCbor(
+    { vectors: Float32Array.of(...VECTOR, ...VECTOR), ids: [1, 2], labels: ['a', null] },
+    'f16',
+  ),
   encodeIngestCbor({ v: VECTOR, payload: new Uint8Array(9) }, 'int8'),
   encodeIngestJson({ v: VECTOR, seq: 5, label: 'ö\n', payload: { a: [1e-9, -2, true] } }),
   encodeQueryCbor({ v: VECTOR, k: 5, filter: { label: ['a'] }, replyTo: 'r', correlation: 'c' }),
@@ -22,8 +38,18 @@ const SEEDS: Buffer[] = [
   encodeReply({ correlation: 'c', ids: [1], scores: [0.5], latencyUs: 1, degraded: false }, 'cbor'),
 ];
 /** Heads that ask for much, and brackets: what random bytes would rarely put in the right place. */
-const SPLICES = ['9affffffff', 'bb7fffffffffffffff', '5b0fffffffffffffff', '81818181', 'd855', 'ff', '5b5b5b', '7b22', 'f97e00', 'fb7ff0000000000000']
-  .map((text) => Buffer.from(text, 'hex'));
+const SPLICES = [
+  '9affffffff',
+  'bb7fffffffffffffff',
+  '5b0fffffffffffffff',
+  '81818181',
+  'd855',
+  'ff',
+  '5b5b5b',
+  '7b22',
+  'f97e00',
+  'fb7ff0000000000000',
+].map((text) => Buffer.from(text, 'hex'));
 
 function mutate(rng: Rng): Buffer {
   const seed = SEEDS[rng.uint32() % SEEDS.length]!;
@@ -32,10 +58,18 @@ function mutate(rng: Rng): Buffer {
   for (let i = 0; i < steps && body.length > 0; i += 1) {
     const at = rng.uint32() % body.length;
     switch (rng.uint32() % 5) {
-      case 0: body[at] = rng.uint32() & 0xff; break;
-      case 1: body[at]! ^= 1 << (rng.uint32() % 8); break;
-      case 2: body = body.subarray(0, at); break;
-      case 3: body = Buffer.concat([body.subarray(0, at), body.subarray(at + (rng.uint32() % 5))]); break;
+      case 0:
+        body[at] = rng.uint32() & 0xff;
+        break;
+      case 1:
+        body[at]! ^= 1 << (rng.uint32() % 8);
+        break;
+      case 2:
+        body = body.subarray(0, at);
+        break;
+      case 3:
+        body = Buffer.concat([body.subarray(0, at), body.subarray(at + (rng.uint32() % 5))]);
+        break;
       default: {
         const splice = SPLICES[rng.uint32() % SPLICES.length]!;
         body = Buffer.concat([body.subarray(0, at), splice, body.subarray(at)]);
@@ -60,7 +94,8 @@ it(`mutated bodies are decoded or refused with a body's code, nothing else (seed
         }
         codes.set('OK', (codes.get('OK') ?? 0) + 1);
       } catch (error) {
-        if (!(error instanceof RveError)) throw new Error(`run ${run}, body ${body.toString('hex')}`, { cause: error });
+        if (!(error instanceof RveError))
+          throw new Error(`run ${run}, body ${body.toString('hex')}`, { cause: error });
         codes.set(error.code, (codes.get(error.code) ?? 0) + 1);
       }
     }
@@ -70,6 +105,8 @@ it(`mutated bodies are decoded or refused with a body's code, nothing else (seed
     expect(codes.get(code) ?? 0, code).toBeGreaterThan(0);
   }
   expect([...codes.keys()].sort()).toEqual(
-    ['ERR_BODY', 'ERR_BODY_LIMIT', 'ERR_DIMENSIONS', 'ERR_FILTER', 'ERR_VECTOR', 'OK'].filter((c) => codes.has(c)),
+    ['ERR_BODY', 'ERR_BODY_LIMIT', 'ERR_DIMENSIONS', 'ERR_FILTER', 'ERR_VECTOR', 'OK'].filter((c) =>
+      codes.has(c),
+    ),
   );
 });

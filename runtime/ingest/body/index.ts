@@ -2,11 +2,22 @@
 
 export { bodyFormat, decodeIngest, decodeQuery } from './decode.js';
 export {
-  decodeReply, encodeIngestCbor, encodeIngestJson, encodeQueryCbor, encodeQueryJson, encodeReply,
+  decodeReply,
+  encodeIngestCbor,
+  encodeIngestJson,
+  encodeQueryCbor,
+  encodeQueryJson,
+  encodeReply,
 } from './encode.js';
 export type { IngestMessage, QueryMessage, WireVector } from './encode.js';
 export { BODY_BYTES_CEILING, BODY_BYTES_MAX } from './limits.js';
 export type {
-  BodyFormat, Correlation, DecodeOptions, IngestRequest, QueryAnswer, QueryReply, QueryRequest,
+  BodyFormat,
+  Correlation,
+  DecodeOptions,
+  IngestRequest,
+  QueryAnswer,
+  QueryReply,
+  QueryRequest,
   WireFilter,
 } from './types.js';

@@ -67,7 +67,8 @@ export class JsonReader {
     for (;;) {
       const byte = bytes[this.#at];
       if (byte === undefined) return Number.NaN;
-      if (byte > 0x20 || (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) return byte;
+      if (byte > 0x20 || (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09))
+        return byte;
       this.#at += 1;
     }
   }
@@ -82,7 +83,8 @@ export class JsonReader {
   /** After an item: true for a comma, false for the closing byte; both are consumed. */
   #more(close: number): boolean {
     const byte = this.#peek();
-    if (byte !== COMMA && byte !== close) throw bad(`expected a comma or an end at byte ${this.#at}`);
+    if (byte !== COMMA && byte !== close)
+      throw bad(`expected a comma or an end at byte ${this.#at}`);
     this.#at += 1;
     return byte === COMMA;
   }
@@ -161,16 +163,22 @@ export class JsonReader {
 
   #leaf(byte: number): unknown {
     switch (byte) {
-      case QUOTE: return this.#text();
-      case 0x74: return this.#word('true', true);
-      case 0x66: return this.#word('false', false);
-      case 0x6e: return this.#word('null', null);
-      default: return this.#number();
+      case QUOTE:
+        return this.#text();
+      case 0x74:
+        return this.#word('true', true);
+      case 0x66:
+        return this.#word('false', false);
+      case 0x6e:
+        return this.#word('null', null);
+      default:
+        return this.#number();
     }
   }
 
   #word<T>(word: string, value: T): T {
-    if (this.#bytes.toString('latin1', this.#at, this.#at + word.length) !== word) throw this.#unexpected();
+    if (this.#bytes.toString('latin1', this.#at, this.#at + word.length) !== word)
+      throw this.#unexpected();
     this.#at += word.length;
     return value;
   }
@@ -182,7 +190,7 @@ export class JsonReader {
     let escaped = false;
     let high = 0;
     let at = start;
-    for (;; at += 1) {
+    for (; ; at += 1) {
       const byte = bytes[at];
       if (byte === undefined || byte < 0x20) throw bad(`a text does not end, from byte ${start}`);
       if (byte === QUOTE) break;
@@ -230,7 +238,8 @@ export class JsonReader {
       if (fraction === 0) throw this.#unexpected();
     }
     const next = bytes[at];
-    if (digits + fraction > 15 || next === 0x65 || next === 0x45) return this.#slowNumber(start, at);
+    if (digits + fraction > 15 || next === 0x65 || next === 0x45)
+      return this.#slowNumber(start, at);
     this.#at = at;
     const value = mantissa / POWERS_OF_TEN[fraction]!;
     return negative ? -value : value;
@@ -254,8 +263,14 @@ export class JsonReader {
 }
 
 function isNumberByte(byte: number): boolean {
-  return (byte >= 0x30 && byte <= 0x39) || byte === 0x2b || byte === 0x2d || byte === 0x2e
-    || byte === 0x65 || byte === 0x45;
+  return (
+    (byte >= 0x30 && byte <= 0x39) ||
+    byte === 0x2b ||
+    byte === 0x2d ||
+    byte === 0x2e ||
+    byte === 0x65 ||
+    byte === 0x45
+  );
 }
 
 /** One text with escapes; bounded, flat and already known to end, so JSON.parse is safe on it. */

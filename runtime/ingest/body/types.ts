@@ -5,7 +5,10 @@ export type BodyFormat = 'cbor' | 'json';
 export interface DecodeOptions {
   /** Floats per vector of the memory, 1..4096. Any other length is ERR_DIMENSIONS. */
   dimensions: number;
-  /** Bodies beyond are ERR_BODY_LIMIT. Default 262,144; at most 1,048,576 (JSON: never more than the default). */
+  /**
+   * Bodies beyond are ERR_BODY_LIMIT. Default 262,144; at most 1,048,576 (JSON: never more than the
+   * default).
+   */
   bytesMax?: number;
 }
 
@@ -55,6 +58,5 @@ export interface QueryAnswer {
 }
 
 export type QueryReply = { id?: string | number; correlation?: Correlation } & (
-  | QueryAnswer
-  | { error: { code: string; message: string } }
+  QueryAnswer | { error: { code: string; message: string } }
 );

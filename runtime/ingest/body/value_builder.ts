@@ -9,8 +9,8 @@ interface Container {
 }
 
 /**
- * Puts a nested value together from the events of either reader, on a stack of its own: no recursion.
- * The body's own map counts as one level, hence DEPTH_MAX - 1 of its own.
+ * Puts a nested value together from the events of either reader, on a stack of its own: no
+ * recursion. The body's own map counts as one level, hence DEPTH_MAX - 1 of its own.
  */
 export class ValueBuilder {
   readonly #stack: Container[] = [];
@@ -28,16 +28,19 @@ export class ValueBuilder {
     if (this.#stack.length + 1 >= DEPTH_MAX) {
       throw new RveError('ERR_BODY_LIMIT', `the body is nested deeper than ${DEPTH_MAX}`);
     }
-    this.#stack.push(isMap
-      ? { list: null, object: {}, keys: new Set(), key: '' }
-      : { list: [], object: null, keys: null, key: '' });
+    this.#stack.push(
+      isMap
+        ? { list: null, object: {}, keys: new Set(), key: '' }
+        : { list: [], object: null, keys: null, key: '' },
+    );
   }
 
   /** Names the next value of the innermost map. A plain object is safe: `__proto__` is refused. */
   key(name: string): void {
     const top = this.#stack.at(-1)!;
     if (name === '__proto__') throw new RveError('ERR_BODY', '"__proto__" cannot be a key');
-    if (top.keys!.has(name)) throw new RveError('ERR_BODY', `key "${name.slice(0, 32)}" occurs twice`);
+    if (top.keys!.has(name))
+      throw new RveError('ERR_BODY', `key "${name.slice(0, 32)}" occurs twice`);
     top.keys!.add(name);
     top.key = name;
   }

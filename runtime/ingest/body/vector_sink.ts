@@ -42,7 +42,9 @@ export class VectorSink {
     this.#values[this.#length++] = value;
   }
 
-  /** Appends the typed array in bytes[at, at + length). ERR_BODY: not a whole number of elements. */
+  /**
+   * Appends the typed array in bytes[at, at + length). ERR_BODY: not a whole number of elements.
+   */
   pushTyped(tag: number, bytes: Uint8Array, at: number, length: number): void {
     const size = tag === TAG_F32 ? 4 : tag === TAG_F16 ? 2 : 1;
     if (length % size !== 0) {
@@ -74,7 +76,8 @@ export class VectorSink {
     const length = this.#length - this.#rowStart;
     if (this.rows > 0 && length !== this.#rowLength) {
       throw new RveError(
-        'ERR_DIMENSIONS', `row ${this.rows} has ${length} numbers, row 0 has ${this.#rowLength}`,
+        'ERR_DIMENSIONS',
+        `row ${this.rows} has ${length} numbers, row 0 has ${this.#rowLength}`,
       );
     }
     this.#rowLength = length;
@@ -91,15 +94,23 @@ export class VectorSink {
   finish(dimensions: number, single: boolean, scale: number | undefined): Float32Array {
     if (this.rows > 0 && this.#rowLength !== dimensions) {
       throw new RveError(
-        'ERR_DIMENSIONS', `a vector has ${this.#rowLength} numbers, the memory has ${dimensions}`,
+        'ERR_DIMENSIONS',
+        `a vector has ${this.#rowLength} numbers, the memory has ${dimensions}`,
       );
     }
-    if (this.#length === 0 || this.#length % dimensions !== 0 || (single && this.#length !== dimensions)) {
-      throw new RveError('ERR_DIMENSIONS', `got ${this.#length} numbers, the memory has ${dimensions}`);
+    if (
+      this.#length === 0 ||
+      this.#length % dimensions !== 0 ||
+      (single && this.#length !== dimensions)
+    ) {
+      throw new RveError(
+        'ERR_DIMENSIONS',
+        `got ${this.#length} numbers, the memory has ${dimensions}`,
+      );
     }
     this.rows = this.#length / dimensions;
-    const out = this.#values.length === this.#length
-      ? this.#values : this.#values.slice(0, this.#length);
+    const out =
+      this.#values.length === this.#length ? this.#values : this.#values.slice(0, this.#length);
     if (this.int8) this.#applyScale(out, scale);
     // x * 0 is 0 for finite x and NaN else: one branch for the whole matrix.
     let probe = 0;
@@ -109,7 +120,8 @@ export class VectorSink {
   }
 
   #applyScale(out: Float32Array, scale: number | undefined): void {
-    if (this.#otherKind) throw new RveError('ERR_BODY', 'int8 rows stand beside rows of another type');
+    if (this.#otherKind)
+      throw new RveError('ERR_BODY', 'int8 rows stand beside rows of another type');
     if (scale === undefined) throw new RveError('ERR_BODY', 'int8 vectors need the key "scale"');
     for (let i = 0; i < out.length; i += 1) out[i] = out[i]! * scale;
   }

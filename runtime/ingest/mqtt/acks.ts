@@ -1,7 +1,7 @@
 /**
- * Acknowledgements leave in the order in which their messages came [MQTT-4.6.0-2, 4.6.0-3], although
- * messages settle in any order. A slot that is never settled holds back all behind it: that is meant,
- * its connection is about to close and the peer sends again.
+ * Acknowledgements leave in the order in which their messages came [MQTT-4.6.0-2, 4.6.0-3],
+ * although messages settle in any order. A slot that is never settled holds back all behind it:
+ * that is meant, its connection is about to close and the peer sends again.
  */
 export class AckQueue {
   readonly #slots: AckSlot[] = [];

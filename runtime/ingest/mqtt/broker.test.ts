@@ -3,7 +3,15 @@ import { encodeIngestCbor, encodeIngestJson, encodeQueryCbor } from '../body/ind
 import { startMqtt } from './index.js';
 import { runLoad } from './testing/load.js';
 import { MemoryDouble } from './testing/memory_double.fixture.js';
-import { brokerRig, DIMS, ManualTimers, nextMessage, publishPacket, type Rig, VECTOR } from './testing/rig.fixture.js';
+import {
+  brokerRig,
+  DIMS,
+  ManualTimers,
+  nextMessage,
+  publishPacket,
+  type Rig,
+  VECTOR,
+} from './testing/rig.fixture.js';
 
 const TOPIC = 'rve/n1/ingest/pump-3';
 const body = (seq: number, boot = 1): Buffer => encodeIngestCbor({ v: VECTOR, seq, boot });
@@ -17,18 +25,32 @@ describe('embedded broker', () => {
     await rig.close();
   });
 
-  it.each([1, 2] as const)('stores what a stock client sends at QoS %i in CBOR and JSON', async (qos) => {
-    const client = await rig.stock();
-    await client.publishAsync(TOPIC, body(1), { qos });
-    await client.publishAsync(TOPIC, encodeIngestJson({ v: VECTOR, label: 'hot', payload: { a: 1 } }), { qos });
-    expect(rig.memory.rows.map(({ fields }) => fields)).toEqual([
-      { source: 'pump-3', sequence: 1, boot: 1 }, { source: 'pump-3', labels: 'hot', payloads: [{ a: 1 }] },
-    ]);
-    expect(rig.memory.durable).toBe(2);
-    expect(rig.mqtt.stats()).toMatchObject({ received: 2, acked: 2, stored: 2, inFlight: 0, bytesInFlight: 0 });
-  });
+  it.each([1, 2] as const)(
+    'stores what a stock client sends at QoS %i in CBOR and JSON',
+    async (qos) => {
+      const client = await rig.stock();
+      await client.publishAsync(TOPIC, body(1), { qos });
+      await client.publishAsync(
+        TOPIC,
+        encodeIngestJson({ v: VECTOR, label: 'hot', payload: { a: 1 } }),
+        { qos },
+      );
+      expect(rig.memory.rows.map(({ fields }) => fields)).toEqual([
+        { source: 'pump-3', sequence: 1, boot: 1 },
+        { source: 'pump-3', labels: 'hot', payloads: [{ a: 1 }] },
+      ]);
+      expect(rig.memory.durable).toBe(2);
+      expect(rig.mqtt.stats()).toMatchObject({
+        received: 2,
+        acked: 2,
+        stored: 2,
+        inFlight: 0,
+        bytesInFlight: 0,
+      });
+    },
+  );
 
-  it('has 200 publishes of one connection in flight at once, and acknowledges none before its group', async () => {
+  it('has 200 publishes of a connection in flight, and acks none before its group', async () => {
     rig.memory.held = true;
     const peer = await rig.raw();
     peer.connect();
@@ -39,7 +61,9 @@ describe('embedded broker', () => {
     expect(peer.packets.map(({ cmd }) => cmd)).toEqual(['connack']);
     rig.memory.release();
     const acks = await peer.until('puback', 200);
-    expect(acks.map(({ messageId }) => messageId)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
+    expect(acks.map(({ messageId }) => messageId)).toEqual(
+      Array.from({ length: 200 }, (_, i) => i + 1),
+    );
     expect(rig.memory.groups).toBe(1);
   });
 
@@ -76,7 +100,7 @@ describe('embedded broker', () => {
     expect((await peer.until('puback', 2)).map(({ messageId }) => messageId)).toEqual([7, 8]);
   });
 
-  it('runs QoS 2 with PUBREC only when durable, and stores a repeated message id once', async () => {
+  it('sends PUBREC only when durable, and stores a repeated message id once', async () => {
     rig.memory.held = true;
     const peer = await rig.raw();
     peer.connect('two', false);
@@ -116,8 +140,19 @@ describe('embedded broker', () => {
   });
 
   it.each([
-    'rve/n1/status', 'rve/n1/event/alarm', 'rve/n1/reply/x', 'rve/n1/ingest', 'rve/n1/ingest/', 'rve/n1/ingest/a/b',
-    'rve/n1/ingest/ä', `rve/n1/ingest/${'x'.repeat(65)}`, 'rve/n2/ingest/a', 'ingest/a', '$SYS/x', '/', 'rve/n1/query/x',
+    'rve/n1/status',
+    'rve/n1/event/alarm',
+    'rve/n1/reply/x',
+    'rve/n1/ingest',
+    'rve/n1/ingest/',
+    'rve/n1/ingest/a/b',
+    'rve/n1/ingest/ä',
+    `rve/n1/ingest/${'x'.repeat(65)}`,
+    'rve/n2/ingest/a',
+    'ingest/a',
+    '$SYS/x',
+    '/',
+    'rve/n1/query/x',
   ])('closes a connection that publishes to %s, unacknowledged', async (topic) => {
     const peer = await rig.raw();
     peer.connect();
@@ -130,24 +165,54 @@ describe('embedded broker', () => {
   });
 
   it.each([
-    ['#', false], ['+/n1/ingest/a', false], ['rve/#', false], ['rve/n1/ingest/#', false], ['rve/n1/query', false],
-    ['rve/n2/status', false], ['$SYS/#', false], ['a/b/c/d/e/f/g/h/i', false], ['rve', false],
-    ['rve/n1/status', true], ['rve/n1/event/#', true], ['rve/n1/reply/me', true], ['answers/me', true],
+    ['#', false],
+    ['+/n1/ingest/a', false],
+    ['rve/#', false],
+    ['rve/n1/ingest/#', false],
+    ['rve/n1/query', false],
+    ['rve/n2/status', false],
+    ['$SYS/#', false],
+    ['a/b/c/d/e/f/g/h/i', false],
+    ['rve', false],
+    ['rve/n1/status', true],
+    ['rve/n1/event/#', true],
+    ['rve/n1/reply/me', true],
+    ['answers/me', true],
   ])('lets a client listen to %s: %s', async (filter, allowed) => {
     const client = await rig.stock();
-    const granted = await client.subscribeAsync(filter, { qos: 1 }).then((list) => list[0]!.qos, () => 128);
+    const granted = await client.subscribeAsync(filter, { qos: 1 }).then(
+      (list) => list[0]!.qos,
+      () => 128,
+    );
     expect(granted < 128).toBe(allowed);
   });
 
-  it('answers a query by replyTo and correlation, and an impossible one with its error', async () => {
+  it('answers a query by replyTo and correlation, a bad one by its event', async () => {
     const client = await rig.stock();
-    for (const x of [1, 5, 9]) await client.publishAsync(TOPIC, encodeIngestCbor({ v: VECTOR.map((v) => v * x) }), { qos: 1 });
+    for (const x of [1, 5, 9])
+      await client.publishAsync(TOPIC, encodeIngestCbor({ v: VECTOR.map((v) => v * x) }), {
+        qos: 1,
+      });
     await client.subscribeAsync('answers/me');
     let reply = nextMessage(client, 'answers/me');
-    await client.publishAsync('rve/n1/query', encodeQueryCbor({ v: VECTOR.map((v) => v * 5), k: 2, replyTo: 'answers/me', correlation: 'c7' }));
+    await client.publishAsync(
+      'rve/n1/query',
+      encodeQueryCbor({
+        v: VECTOR.map((v) => v * 5),
+        k: 2,
+        replyTo: 'answers/me',
+        correlation: 'c7',
+      }),
+    );
     expect(await reply).toMatchObject({ correlation: 'c7', ids: [1, 0], degraded: false });
     reply = nextMessage(client, 'answers/me');
-    const wrong = { v: [1, 2, 3, 4], k: 2, replyTo: 'answers/me', correlation: 8, filter: { x: 1 } };
+    const wrong = {
+      v: [1, 2, 3, 4],
+      k: 2,
+      replyTo: 'answers/me',
+      correlation: 8,
+      filter: { x: 1 },
+    };
     await client.publishAsync('rve/n1/query', JSON.stringify(wrong));
     await client.publishAsync('rve/n1/query', JSON.stringify({ ...wrong, filter: {} }));
     expect(await reply).toMatchObject({ correlation: 8, ids: [0, 1] });
@@ -177,7 +242,12 @@ describe('embedded broker', () => {
   it('ignores wills and feedback, which nothing here may act on', async () => {
     const peer = await rig.raw();
     peer.send({
-      cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clean: true, clientId: 'w', keepalive: 0,
+      cmd: 'connect',
+      protocolId: 'MQTT',
+      protocolVersion: 4,
+      clean: true,
+      clientId: 'w',
+      keepalive: 0,
       will: { topic: TOPIC, payload: body(1), qos: 1, retain: false },
     });
     await peer.until('connack');
@@ -190,7 +260,7 @@ describe('embedded broker', () => {
     expect(rig.mqtt.stats().refused).toBe(1);
   });
 
-  it('closes without acknowledgement when the memory has latched, and takes nothing afterwards', async () => {
+  it('closes without acks when the memory has latched, and takes nothing afterwards', async () => {
     rig.memory.held = true;
     const peer = await rig.raw();
     peer.connect();
@@ -211,22 +281,25 @@ describe('embedded broker', () => {
     expect(rig.mqtt.stats()).toMatchObject({ failed: 'ERR_LATCHED', acked: 0 });
   });
 
-  it.each(['ERR_NO_SPACE', 'ERR_BUSY'] as const)('closes after a pause on %s, so that the peer sends again', async (code) => {
-    const peer = await rig.raw();
-    peer.connect();
-    await peer.until('connack');
-    rig.memory.failure = code;
-    peer.send(publishPacket(TOPIC, body(1), 1));
-    await rig.timers.fire((ms) => ms === 1_000);
-    await peer.closed;
-    rig.memory.failure = null;
-    const again = await rig.raw();
-    again.connect();
-    await again.until('connack');
-    again.send(publishPacket(TOPIC, body(1), 1));
-    await again.until('puback');
-    expect(rig.mqtt.stats()).toMatchObject({ failed: null, stored: 1, acked: 1 });
-  });
+  it.each(['ERR_NO_SPACE', 'ERR_BUSY'] as const)(
+    'closes after a pause on %s, so that the peer sends again',
+    async (code) => {
+      const peer = await rig.raw();
+      peer.connect();
+      await peer.until('connack');
+      rig.memory.failure = code;
+      peer.send(publishPacket(TOPIC, body(1), 1));
+      await rig.timers.fire((ms) => ms === 1_000);
+      await peer.closed;
+      rig.memory.failure = null;
+      const again = await rig.raw();
+      again.connect();
+      await again.until('connack');
+      again.send(publishPacket(TOPIC, body(1), 1));
+      await again.until('puback');
+      expect(rig.mqtt.stats()).toMatchObject({ failed: null, stored: 1, acked: 1 });
+    },
+  );
 
   it('acknowledges what is in flight before stop() closes the connection', async () => {
     rig.memory.held = true;
@@ -246,10 +319,21 @@ describe('embedded broker', () => {
     let ticks = 0;
     const memory = new MemoryDouble(128);
     const mqtt = await startMqtt({
-      memory, dimensions: 128, node: 'n1', clock: { now: () => 0 }, timers: new ManualTimers(), broker: { port: 0 },
+      memory,
+      dimensions: 128,
+      node: 'n1',
+      clock: { now: () => 0 },
+      timers: new ManualTimers(),
+      broker: { port: 0 },
     });
     const result = await runLoad({
-      port: mqtt.port, topic: TOPIC, dimensions: 128, count: 2_000, window: 200, boot: 5, now: () => (ticks += 1),
+      port: mqtt.port,
+      topic: TOPIC,
+      dimensions: 128,
+      count: 2_000,
+      window: 200,
+      boot: 5,
+      now: () => (ticks += 1),
     });
     expect(result).toMatchObject({ acked: 2_000 });
     expect(result.bodyBytes).toBeGreaterThan(540);

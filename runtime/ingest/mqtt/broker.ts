@@ -1,10 +1,17 @@
-import { createServer as createPlainServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { EventEmitter } from 'node:events';
+import {
+  createServer as createPlainServer,
+  type AddressInfo,
+  type Server,
+  type Socket,
+} from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { Aedes, type Client, type PublishPacket } from 'aedes';
 import { RveError } from '../../errors/index.js';
 import { AckQueue } from './acks.js';
-import { TotalBudget } from './budget.js';
+import { costOf, TotalBudget } from './budget.js';
 import { checkExposure, Credentials } from './credentials.js';
+import { atMost, DRAIN_MS } from './drain.js';
 import { GuardedSocket, type PacketSink } from './guarded_socket.js';
 import type { Intake } from './intake.js';
 import type { Outcome } from './outcome.js';
@@ -43,7 +50,7 @@ export class Broker {
     this.#credentials = new Credentials(options);
     this.#total = new TotalBudget(intake.options.limits.totalBytesMax);
     this.#sessions = new Sessions(intake.options.limits.sessionsMax);
-    intake.publish = (topic, body) => void this.publish(topic, body, 0, false);
+    intake.publish = (topic, body) => this.#tell(topic, body);
   }
 
   /** Listens; resolves to the port. ERR_MQTT: the address cannot be used. */
@@ -58,19 +65,33 @@ export class Broker {
         done(null, ok && !this.#stopping);
       },
       authorizePublish: (client, packet, done) => this.#onPublish(client, packet, done),
-      authorizeSubscribe: (_client, subscription, done) => {
+      authorizeSubscribe: (client, subscription, done) => {
         // Deliveries go out at QoS 0: nothing queues up in here for a client that is away.
-        const granted = this.#intake.options.topics.maySubscribe(subscription.topic);
+        const granted = this.#maySubscribe(guardOf(client), subscription.topic);
         done(null, granted ? { ...subscription, qos: 0 } : null);
       },
     });
     this.#aedes = aedes;
     aedes.on('clientReady', (client) => guardOf(client).opened(sinkOf(client)));
     aedes.on('client', (client) => this.#sessions.touch(aedes, client));
+    aedes.on('unsubscribe', (filters, client) => {
+      for (const filter of filters) guardOf(client).filters.delete(filter);
+    });
+    (aedes as EventEmitter).on('error', (error: Error) => {
+      this.#intake.options.log.warn({ error: error.message }, 'the broker reports an error');
+    });
     // Errors end their own connection; aedes has destroyed it already.
     aedes.on('clientError', () => this.#countDrop());
     aedes.on('connectionError', () => this.#countDrop());
     return await this.#listen();
+  }
+
+  #maySubscribe(guard: GuardedSocket, filter: string): boolean {
+    const { topics, limits } = this.#intake.options;
+    if (guard.filters.has(filter)) return true;
+    if (guard.filters.size >= limits.subscriptionsMax || !topics.maySubscribe(filter)) return false;
+    guard.filters.add(filter);
+    return true;
   }
 
   #countDrop(): void {
@@ -81,18 +102,25 @@ export class Broker {
     const { tls, port } = this.#options;
     const { limits } = this.#intake.options;
     const onSocket = (socket: Socket): void => this.#accept(socket);
-    const server: Server = tls === undefined
-      ? createPlainServer({ noDelay: true }, onSocket)
-      : createTlsServer({
-        ...tls, minVersion: 'TLSv1.2', handshakeTimeout: limits.preAuthMs,
-        requestCert: tls.ca !== undefined, rejectUnauthorized: tls.ca !== undefined,
-      }, onSocket);
+    const server: Server =
+      tls === undefined
+        ? createPlainServer({ noDelay: true }, onSocket)
+        : createTlsServer(
+            {
+              ...tls,
+              minVersion: 'TLSv1.2',
+              handshakeTimeout: limits.preAuthMs,
+              requestCert: tls.ca !== undefined,
+              rejectUnauthorized: tls.ca !== undefined,
+            },
+            onSocket,
+          );
     server.maxConnections = limits.connectionsMax;
     server.on('drop', () => this.#countDrop());
     this.#server = server;
     const host = this.#options.host ?? '127.0.0.1';
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => {
+      server.on('error', (error) => {
         const message = `cannot listen on ${host}:${port}: ${error.message}`;
         reject(new RveError('ERR_MQTT', message, { cause: error }));
       });
@@ -104,7 +132,11 @@ export class Broker {
   #accept(socket: Socket): void {
     const { stats, limits, log } = this.#intake.options;
     const guard = new GuardedSocket(
-      socket, this.#total, limits, new AckQueue(), identityOf(socket, this.#options),
+      socket,
+      this.#total,
+      limits,
+      new AckQueue(),
+      identityOf(socket, this.#options),
       (error) => {
         stats.dropped += 1;
         log.warn({ peer: socket.remoteAddress }, `connection closed: ${error.message}`);
@@ -127,13 +159,13 @@ export class Broker {
       return;
     }
     const guard = guardOf(client);
-    const bytes = packet.length ?? 0;
-    guard.handled(bytes);
+    const cost = costOf(packet.length ?? 0);
+    guard.handled(cost);
     const topic = this.#intake.options.topics.parse(packet.topic);
     if (topic === null || !mayWrite(guard, topic)) {
       const message = 'this client may not publish there';
       this.#intake.reject(packet.topic.slice(0, 64), 'ERR_TOPIC', message);
-      guard.budget.give(bytes);
+      guard.budget.give(cost);
       done(new RveError('ERR_TOPIC', message));
       return;
     }
@@ -141,7 +173,7 @@ export class Broker {
     packet.retain = false;
     const slot = packet.qos === 0 ? null : guard.acks.open();
     void this.#handle(client, packet, topic, retained).then((outcome) => {
-      guard.budget.give(bytes);
+      guard.budget.give(cost);
       if (outcome.kind === 'stored' || outcome.kind === 'refused') {
         const acknowledge = (): void => {
           if (topic.kind === 'ingest') this.#intake.options.stats.acked += 1;
@@ -151,7 +183,8 @@ export class Broker {
         else slot.settle(acknowledge);
         return;
       }
-      // No acknowledgement: the peer keeps the message, and sends it again after it has reconnected.
+      // No acknowledgement: the peer keeps the message, and sends it again after it has
+      // reconnected.
       guard.stopReading();
       const close = (): void => done(new RveError('ERR_BUSY', outcome.message));
       if (outcome.kind === 'failed') close();
@@ -160,15 +193,18 @@ export class Broker {
   }
 
   async #handle(
-    client: Client, packet: PublishPacket, topic: InTopic, retained: boolean,
+    client: Client,
+    packet: PublishPacket,
+    topic: InTopic,
+    retained: boolean,
   ): Promise<Outcome> {
     const body = packet.payload as Buffer;
     if (topic.kind === 'query') {
-      this.#queries.handle(body, {}, (reply, answer) => void this.publish(reply, answer, 0, false));
+      this.#queries.handle(body, {}, (reply, answer) => this.#tell(reply, answer));
       return { kind: 'stored' };
     }
     if (topic.kind === 'feedback') return this.#intake.feedback();
-    if (packet.qos === 2 && await this.#isReceipted(client, packet)) return { kind: 'stored' };
+    if (packet.qos === 2 && (await this.#isReceipted(client, packet))) return { kind: 'stored' };
     return await this.#intake.ingest(topic.source, body, retained);
   }
 
@@ -181,6 +217,13 @@ export class Broker {
     } catch {
       return false;
     }
+  }
+
+  /** A reply or event: whoever listens gets it; a broker that is closing has nobody to tell. */
+  #tell(topic: string, body: Buffer): void {
+    this.publish(topic, body, 0, false).catch((error: unknown) => {
+      this.#intake.options.log.warn({ topic, error: String(error) }, 'message not published');
+    });
   }
 
   /** Resolves when the broker has passed it to its subscribers. */
@@ -207,8 +250,9 @@ export class Broker {
       else this.#server.close(() => resolve());
     });
     for (const guard of this.#connections) guard.stopReading();
-    await this.#queries.idle();
-    await Promise.all([...this.#connections].map(async (guard) => await guard.drain()));
+    const { timers } = this.#intake.options;
+    const drained = [...this.#connections].map(async (guard) => await guard.drain());
+    await atMost(timers, DRAIN_MS, Promise.all([this.#queries.idle(), ...drained]));
     await new Promise<void>((resolve) => {
       if (this.#aedes === null) resolve();
       else this.#aedes.close(() => resolve());

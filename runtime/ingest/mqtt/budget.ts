@@ -1,4 +1,6 @@
-/** Bytes admitted and not yet settled, of all connections. Counted at admission, before any await. */
+/**
+ * Bytes admitted and not yet settled, of all connections. Counted at admission, before any await.
+ */
 export class TotalBudget {
   readonly max: number;
   used = 0;
@@ -27,8 +29,19 @@ export class TotalBudget {
 }
 
 /**
- * The share of one connection. What arrives is always counted, and then decides whether more is read:
- * bytes already received are never dropped. Overshoot is one socket chunk and one packet.
+ * What one message in flight costs beside its own bytes: promises, buffers' heads, an engine's
+ * slot. Without it, a budget of bytes would let a million tiny messages in.
+ */
+const MESSAGE_OVERHEAD_BYTES = 1_024;
+
+/** What a PUBLISH of this remaining length takes of a budget. */
+export function costOf(remaining: number): number {
+  return remaining + MESSAGE_OVERHEAD_BYTES;
+}
+
+/**
+ * The share of one connection. What arrives is always counted, and then decides whether more is
+ * read: bytes already received are never dropped. Overshoot is one socket chunk and one packet.
  */
 export class ConnectionBudget {
   readonly #total: TotalBudget;

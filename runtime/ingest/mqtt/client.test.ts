@@ -47,9 +47,18 @@ class ScriptedBroker {
     this.packets.push(packet);
     if (packet.cmd === 'connect') {
       const code = this.returnCode;
-      this.send({ cmd: 'connack', sessionPresent: this.sessionPresent, returnCode: code, reasonCode: code });
+      this.send({
+        cmd: 'connack',
+        sessionPresent: this.sessionPresent,
+        returnCode: code,
+        reasonCode: code,
+      });
     } else if (packet.cmd === 'subscribe') {
-      this.send({ cmd: 'suback', messageId: packet.messageId!, granted: packet.subscriptions.map(() => 2) });
+      this.send({
+        cmd: 'suback',
+        messageId: packet.messageId!,
+        granted: packet.subscriptions.map(() => 2),
+      });
     }
     this.#wake();
   }
@@ -59,7 +68,9 @@ class ScriptedBroker {
   }
 
   of<C extends Packet['cmd']>(cmd: C): Extract<Packet, { cmd: C }>[] {
-    return this.packets.filter((packet): packet is Extract<Packet, { cmd: C }> => packet.cmd === cmd);
+    return this.packets.filter(
+      (packet): packet is Extract<Packet, { cmd: C }> => packet.cmd === cmd,
+    );
   }
 
   async when(condition: () => boolean): Promise<void> {
@@ -96,23 +107,44 @@ describe('client mode', () => {
     await mqtt?.stop();
     await broker.close();
   });
-  const start = async (version: '3.1.1' | '5' = '3.1.1', extra: Partial<MqttOptions> = {}): Promise<void> => {
+  const start = async (
+    version: '3.1.1' | '5' = '3.1.1',
+    extra: Partial<MqttOptions> = {},
+  ): Promise<void> => {
     broker.version = version === '5' ? 5 : 4;
     mqtt = await startMqtt({
-      memory, timers, dimensions: DIMS, node: 'n1', clock: { now: () => 0 }, random: () => 0.5,
-      client: { url, protocolVersion: version }, ...extra,
+      memory,
+      timers,
+      dimensions: DIMS,
+      node: 'n1',
+      clock: { now: () => 0 },
+      random: () => 0.5,
+      client: { url, protocolVersion: version },
+      ...extra,
     });
   };
 
   it('connects with a lasting session, a last will, and a receive maximum', async () => {
     await start('5');
     expect(broker.of('connect')[0]).toMatchObject({
-      clean: false, clientId: 'rve-n1', protocolVersion: 5,       properties: { receiveMaximum: 200, sessionExpiryInterval: 0xffff_ffff },
+      clean: false,
+      clientId: 'rve-n1',
+      protocolVersion: 5,
+      properties: { receiveMaximum: 200, sessionExpiryInterval: 0xffff_ffff },
     } satisfies Partial<IConnectPacket>);
-    expect(broker.of('connect')[0]!.will).toMatchObject({ topic: 'rve/n1/status', retain: true, qos: 1 });
-    expect(broker.of('subscribe')[0]!.subscriptions.map(({ topic }) => topic))
-      .toEqual(['rve/n1/ingest/+', 'rve/n1/query', 'rve/n1/feedback']);
-    await broker.when(() => broker.of('publish').some(({ topic, retain }) => topic === 'rve/n1/status' && retain));
+    expect(broker.of('connect')[0]!.will).toMatchObject({
+      topic: 'rve/n1/status',
+      retain: true,
+      qos: 1,
+    });
+    expect(broker.of('subscribe')[0]!.subscriptions.map(({ topic }) => topic)).toEqual([
+      'rve/n1/ingest/+',
+      'rve/n1/query',
+      'rve/n1/feedback',
+    ]);
+    await broker.when(() =>
+      broker.of('publish').some(({ topic, retain }) => topic === 'rve/n1/status' && retain),
+    );
   });
 
   it('acknowledges 200 messages in order, after one group that holds them all', async () => {
@@ -123,11 +155,13 @@ describe('client mode', () => {
     expect(broker.of('puback')).toHaveLength(0);
     memory.release();
     await broker.when(() => broker.of('puback').length === 200);
-    expect(broker.of('puback').map(({ messageId }) => messageId)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
+    expect(broker.of('puback').map(({ messageId }) => messageId)).toEqual(
+      Array.from({ length: 200 }, (_, i) => i + 1),
+    );
     expect(memory.groups).toBe(1);
   });
 
-  it('stores once what the broker sends again after a connection that broke before the group', async () => {
+  it('stores once what is sent again after a connection broke before the group', async () => {
     await start();
     memory.held = true;
     broker.send(publishPacket(TOPIC, body(1), 1));
@@ -160,14 +194,20 @@ describe('client mode', () => {
     expect(memory.rows).toHaveLength(1);
   });
 
-  it.each([['3.1.1', 0], ['5', 0x99]] as const)('MQTT %s: a bad body is acknowledged with code %i and an event', async (version, code) => {
-    await start(version);
-    broker.send(publishPacket(TOPIC, Buffer.from([0x9f]), 3));
-    await broker.when(() => broker.of('puback').length === 1);
-    expect(broker.of('puback')[0]!.reasonCode ?? 0).toBe(code);
-    const event = broker.of('publish').find(({ topic }) => topic === 'rve/n1/event/rejected')!;
-    expect(decodeReply(event.payload as Buffer)).toMatchObject({ code: 'ERR_BODY' });
-  });
+  it.each([
+    ['3.1.1', 0],
+    ['5', 0x99],
+  ] as const)(
+    'MQTT %s: a bad body is acknowledged with code %i and an event',
+    async (version, code) => {
+      await start(version);
+      broker.send(publishPacket(TOPIC, Buffer.from([0x9f]), 3));
+      await broker.when(() => broker.of('puback').length === 1);
+      expect(broker.of('puback')[0]!.reasonCode ?? 0).toBe(code);
+      const event = broker.of('publish').find(({ topic }) => topic === 'rve/n1/event/rejected')!;
+      expect(decodeReply(event.payload as Buffer)).toMatchObject({ code: 'ERR_BODY' });
+    },
+  );
 
   it('does not acknowledge what finds no space, and comes back later for it', async () => {
     await start();
@@ -184,7 +224,11 @@ describe('client mode', () => {
 
   it('leaves without acknowledging when the memory has latched, and stays away', async () => {
     let failed = '';
-    await start('3.1.1', { onFailed: (code) => { failed = code; } });
+    await start('3.1.1', {
+      onFailed: (code) => {
+        failed = code;
+      },
+    });
     memory.failure = 'ERR_LATCHED';
     const gone = once(broker.socket!, 'close');
     broker.send(publishPacket(TOPIC, body(1), 1));
@@ -198,9 +242,11 @@ describe('client mode', () => {
     await start('5');
     broker.send(publishPacket(TOPIC, body(1), 1));
     await broker.when(() => broker.of('puback').length === 1);
-    broker.send(publishPacket('rve/n1/query', encodeQueryCbor({ v: VECTOR, k: 1 }), 2, {
-      properties: { responseTopic: 'answers/5', correlationData: Buffer.from('xyz') },
-    }));
+    broker.send(
+      publishPacket('rve/n1/query', encodeQueryCbor({ v: VECTOR, k: 1 }), 2, {
+        properties: { responseTopic: 'answers/5', correlationData: Buffer.from('xyz') },
+      }),
+    );
     await broker.when(() => broker.of('publish').some(({ topic }) => topic === 'answers/5'));
     const reply = broker.of('publish').find(({ topic }) => topic === 'answers/5')!;
     expect(reply.properties?.correlationData?.toString()).toBe('xyz');
@@ -212,7 +258,8 @@ describe('client mode', () => {
     broker.returnCode = 3;
     broker.socket!.destroy();
     const waits: number[] = [];
-    for (let i = 0; i < 9; i += 1) waits.push(await timers.fire((ms) => ms !== 10_000 && ms !== 22_500));
+    for (let i = 0; i < 9; i += 1)
+      waits.push(await timers.fire((ms) => ms !== 10_000 && ms !== 22_500));
     expect(waits).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000]);
   });
 
@@ -227,12 +274,18 @@ describe('client mode', () => {
   it('sends its QoS 1 messages again until the broker has acknowledged them', async () => {
     await start();
     const done = mqtt!.publish('event/alarm', { a: 1 }, { qos: 1 });
-    await broker.when(() => broker.of('publish').some(({ topic }) => topic === 'rve/n1/event/alarm'));
+    await broker.when(() =>
+      broker.of('publish').some(({ topic }) => topic === 'rve/n1/event/alarm'),
+    );
     broker.sessionPresent = true;
     broker.socket!.destroy();
     await timers.fire((ms) => ms < 5_000);
-    await broker.when(() => broker.of('publish').filter(({ topic }) => topic === 'rve/n1/event/alarm').length === 2);
-    const [first, second] = broker.of('publish').filter(({ topic }) => topic === 'rve/n1/event/alarm');
+    await broker.when(
+      () => broker.of('publish').filter(({ topic }) => topic === 'rve/n1/event/alarm').length === 2,
+    );
+    const [first, second] = broker
+      .of('publish')
+      .filter(({ topic }) => topic === 'rve/n1/event/alarm');
     expect([first!.dup, second!.dup]).toEqual([false, true]);
     broker.send({ cmd: 'puback', messageId: second!.messageId!, reasonCode: 0 });
     await done;
@@ -261,9 +314,20 @@ describe('client mode', () => {
     expect(order).toContain('puback');
   });
 
-  it.each(['http://x', 'mqtt://', 'mqtt://user:pw@host', 'host:1883', ''])('refuses the URL %s', async (bad) => {
-    await expect(startMqtt({
-      memory, timers, dimensions: DIMS, node: 'n1', clock: { now: () => 0 }, random: () => 0, client: { url: bad },
-    })).rejects.toMatchObject({ code: 'ERR_CONFIG' });
-  });
+  it.each(['http://x', 'mqtt://', 'mqtt://user:pw@host', 'host:1883', ''])(
+    'refuses the URL %s',
+    async (bad) => {
+      await expect(
+        startMqtt({
+          memory,
+          timers,
+          dimensions: DIMS,
+          node: 'n1',
+          clock: { now: () => 0 },
+          random: () => 0,
+          client: { url: bad },
+        }),
+      ).rejects.toMatchObject({ code: 'ERR_CONFIG' });
+    },
+  );
 });

@@ -1,8 +1,9 @@
 import type { IConnackPacket, IPublishPacket, ISubackPacket, Packet } from 'mqtt-packet';
 import { RveError } from '../../errors/index.js';
 import { AckQueue } from './acks.js';
-import { ConnectionBudget, TotalBudget } from './budget.js';
+import { ConnectionBudget, costOf, TotalBudget } from './budget.js';
 import { checkUrl, ClientLink } from './client_link.js';
+import { atMost, DRAIN_MS } from './drain.js';
 import type { Intake } from './intake.js';
 import { type Outcome, reasonCodeOf } from './outcome.js';
 import { Outgoing } from './outgoing.js';
@@ -22,7 +23,7 @@ interface Connection {
   link: ClientLink;
   acks: AckQueue;
   budget: ConnectionBudget;
-  /** Bytes admitted whose PUBLISH is not parsed yet. */
+  /** Cost of what is admitted and not parsed yet. */
   unhandled: number;
   alive: boolean;
   cancelTimer: () => void;
@@ -75,15 +76,22 @@ export class ClientSession {
     const link: ClientLink = new ClientLink(this.#options, limits.packetBytesMax, {
       packet: (packet) => this.#onPacket(connection, packet),
       admitted: (bytes) => {
-        connection.unhandled += bytes;
-        connection.budget.take(bytes);
+        connection.unhandled += costOf(bytes);
+        connection.budget.take(costOf(bytes));
       },
       closed: (error) => this.#onClosed(connection, error),
     });
     const connection: Connection = {
-      link, acks: new AckQueue(), unhandled: 0, alive: true, pingPending: false,
+      link,
+      acks: new AckQueue(),
+      unhandled: 0,
+      alive: true,
+      pingPending: false,
       budget: new ConnectionBudget(
-        this.#total, limits.connectionBytesMax, () => link.pause(), () => link.resume(),
+        this.#total,
+        limits.connectionBytesMax,
+        () => link.pause(),
+        () => link.resume(),
       ),
       cancelTimer: timers.after(HANDSHAKE_MS, () => {
         link.close(new RveError('ERR_TIMEOUT', 'the broker did not answer'));
@@ -98,35 +106,52 @@ export class ClientSession {
     const { clientId, username, password, keepalive, protocolVersion } = this.#options;
     const { limits, topics } = this.#intake.options;
     link.send({
-      cmd: 'connect', protocolId: 'MQTT', protocolVersion: protocolVersion === '5' ? 5 : 4,
+      cmd: 'connect',
+      protocolId: 'MQTT',
+      protocolVersion: protocolVersion === '5' ? 5 : 4,
       // Not clean: the broker keeps what we have not acknowledged, and sends it again.
-      clean: false, clientId: clientId!, keepalive: keepalive ?? KEEPALIVE_S,
+      clean: false,
+      clientId: clientId!,
+      keepalive: keepalive ?? KEEPALIVE_S,
       will: { topic: topics.of('status'), payload: statusBody('offline'), qos: 1, retain: true },
       ...(username === undefined ? {} : { username }),
       ...(password === undefined ? {} : { password: Buffer.from(password) }),
-      ...(protocolVersion !== '5' ? {} : {
-        properties: {
-          sessionExpiryInterval: SESSION_EXPIRY_S, receiveMaximum: limits.receiveMax,
-          maximumPacketSize: limits.packetBytesMax,
-        },
-      }),
+      ...(protocolVersion !== '5'
+        ? {}
+        : {
+            properties: {
+              sessionExpiryInterval: SESSION_EXPIRY_S,
+              receiveMaximum: limits.receiveMax,
+              maximumPacketSize: limits.packetBytesMax,
+            },
+          }),
     });
   }
 
   #onPacket(connection: Connection, packet: Packet): void {
     switch (packet.cmd) {
-      case 'connack': return this.#onConnack(connection, packet);
-      case 'suback': return this.#onSuback(connection, packet);
-      case 'publish': return this.#onPublish(connection, packet);
+      case 'connack':
+        return this.#onConnack(connection, packet);
+      case 'suback':
+        return this.#onSuback(connection, packet);
+      case 'publish':
+        return this.#onPublish(connection, packet);
       case 'pubrel':
         this.#receipts.delete(packet.messageId!);
-        return connection.link.send({ cmd: 'pubcomp', messageId: packet.messageId!, reasonCode: 0 });
-      case 'puback': return this.#outgoing.acknowledged(packet.messageId!);
+        return connection.link.send({
+          cmd: 'pubcomp',
+          messageId: packet.messageId!,
+          reasonCode: 0,
+        });
+      case 'puback':
+        return this.#outgoing.acknowledged(packet.messageId!);
       case 'pingresp':
         connection.pingPending = false;
         return;
       case 'disconnect':
-        return connection.link.close(new RveError('ERR_MQTT', `disconnected, reason ${packet.reasonCode}`));
+        return connection.link.close(
+          new RveError('ERR_MQTT', `disconnected, reason ${packet.reasonCode}`),
+        );
       default:
         return connection.link.close(new RveError('ERR_MQTT', `unexpected ${packet.cmd} packet`));
     }
@@ -147,12 +172,18 @@ export class ClientSession {
     const qos = 2; // The sender's own level holds: a lower one is not raised.
     const rh = 2; // MQTT 5: retained messages are not wanted.
     connection.link.send({
-      cmd: 'subscribe', messageId: SUBSCRIBE_ID,
-      subscriptions: ['ingest/+', 'query', 'feedback'].map((suffix) => ({ topic: topics.of(suffix), qos, rh })),
+      cmd: 'subscribe',
+      messageId: SUBSCRIBE_ID,
+      subscriptions: ['ingest/+', 'query', 'feedback'].map((suffix) => ({
+        topic: topics.of(suffix),
+        qos,
+        rh,
+      })),
     });
     this.#outgoing.connected(
       (message) => connection.link.send(message),
-      packet.properties?.receiveMaximum ?? RECEIVE_MAX_DEFAULT, packet.sessionPresent,
+      packet.properties?.receiveMaximum ?? RECEIVE_MAX_DEFAULT,
+      packet.sessionPresent,
     );
   }
 
@@ -173,18 +204,26 @@ export class ClientSession {
     this.#failures = 0;
     connection.cancelTimer();
     this.#keepAlive(connection);
-    this.#send({ topic: this.#intake.options.topics.of('status'), payload: statusBody('online'), qos: 0, retain: true });
+    this.#send({
+      topic: this.#intake.options.topics.of('status'),
+      payload: statusBody('online'),
+      qos: 0,
+      retain: true,
+    });
     this.#intake.options.log.info({ url: this.#options.url }, 'subscribed at the broker');
     this.#onReady?.();
     this.#onReady = null;
     this.#onRefused = null;
   }
 
-  /** Pings at three quarters of the period; a ping unanswered by the next one ends the connection. */
+  /**
+   * Pings at three quarters of the period; a ping unanswered by the next one ends the connection.
+   */
   #keepAlive(connection: Connection): void {
     const ms = (this.#options.keepalive ?? KEEPALIVE_S) * 750;
     connection.cancelTimer = this.#intake.options.timers.after(ms, () => {
-      // While we do not read, its answer cannot arrive: that is our doing, not the broker's silence.
+      // While we do not read, its answer cannot arrive: that is our doing, not the broker's
+      // silence.
       if (connection.pingPending && connection.budget.reading) {
         connection.link.close(new RveError('ERR_TIMEOUT', 'the broker did not answer a ping'));
         return;
@@ -196,11 +235,11 @@ export class ClientSession {
   }
 
   #onPublish(connection: Connection, packet: IPublishPacket): void {
-    const bytes = packet.length ?? 0;
-    connection.unhandled -= bytes;
+    const cost = costOf(packet.length ?? 0);
+    connection.unhandled -= cost;
     const slot = packet.qos === 0 ? null : connection.acks.open();
     void this.#handle(packet).then((outcome) => {
-      connection.budget.give(bytes);
+      connection.budget.give(cost);
       if (outcome.kind === 'stored' || outcome.kind === 'refused') {
         const ingest = packet.topic.startsWith(this.#intake.options.topics.of('ingest/'));
         const acked = (): void => {
@@ -249,7 +288,8 @@ export class ClientSession {
     this.#receipts.set(id, 'storing');
     const outcome = await this.#intake.ingest(source, body, packet.retain);
     const final = outcome.kind === 'refused' && this.#options.protocolVersion === '5';
-    if (outcome.kind === 'stored' || (outcome.kind === 'refused' && !final)) this.#receipts.set(id, 'stored');
+    if (outcome.kind === 'stored' || (outcome.kind === 'refused' && !final))
+      this.#receipts.set(id, 'stored');
     else this.#receipts.delete(id);
     return outcome;
   }
@@ -276,7 +316,10 @@ export class ClientSession {
     const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(this.#failures, 6));
     this.#failures += 1;
     const waitMs = Math.round(ceiling * (0.5 + this.#random() / 2));
-    log.warn({ waitMs, error: error?.message ?? 'closed by the broker' }, 'connection to the broker lost');
+    log.warn(
+      { waitMs, error: error?.message ?? 'closed by the broker' },
+      'connection to the broker lost',
+    );
     this.#cancelRetry = timers.after(waitMs, () => this.#connect());
   }
 
@@ -298,10 +341,16 @@ export class ClientSession {
     const connection = this.#connection;
     if (connection === null) return;
     connection.budget.stop();
-    await this.#queries.idle();
-    await connection.acks.idle();
+    const { timers } = this.#intake.options;
+    const idle = Promise.all([this.#queries.idle(), connection.acks.idle()]);
+    await atMost(timers, DRAIN_MS, idle);
     if (!connection.alive) return;
-    this.#send({ topic: this.#intake.options.topics.of('status'), payload: statusBody('offline'), qos: 0, retain: true });
+    this.#send({
+      topic: this.#intake.options.topics.of('status'),
+      payload: statusBody('offline'),
+      qos: 0,
+      retain: true,
+    });
     await connection.link.end();
   }
 }

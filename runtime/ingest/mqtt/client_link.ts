@@ -107,8 +107,12 @@ function open(options: ClientOptions): Socket {
   if (url.protocol === 'mqtt:') return connectPlain({ host, port: Number(url.port || 1883) });
   const tls = options.tls ?? {};
   return connectTls({
-    host, port: Number(url.port || 8883), minVersion: 'TLSv1.2', rejectUnauthorized: true,
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }), ...(tls.cert === undefined ? {} : { cert: tls.cert }),
+    host,
+    port: Number(url.port || 8883),
+    minVersion: 'TLSv1.2',
+    rejectUnauthorized: true,
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
     ...(tls.key === undefined ? {} : { key: tls.key }),
     servername: tls.servername ?? host,
   });
@@ -123,10 +127,16 @@ export function checkUrl(text: string): void {
     throw new RveError('ERR_CONFIG', `not a URL: ${text}`);
   }
   if ((url.protocol !== 'mqtt:' && url.protocol !== 'mqtts:') || url.hostname === '') {
-    throw new RveError('ERR_CONFIG', 'the broker URL must be mqtt://host[:port] or mqtts://host[:port]');
+    throw new RveError(
+      'ERR_CONFIG',
+      'the broker URL must be mqtt://host[:port] or mqtts://host[:port]',
+    );
   }
   if (url.username !== '' || url.password !== '') {
-    throw new RveError('ERR_CONFIG', 'the broker URL must not hold credentials: give username and password');
+    throw new RveError(
+      'ERR_CONFIG',
+      'the broker URL must not hold credentials: give username and password',
+    );
   }
 }
 

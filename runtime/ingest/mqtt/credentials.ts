@@ -13,14 +13,19 @@ export function checkExposure(options: BrokerOptions): void {
   const host = options.host ?? '127.0.0.1';
   if (isLoopback(host)) return;
   if (options.tls === undefined && options.unsafePlain !== true) {
-    throw new RveError('ERR_CONFIG', `MQTT on ${host} needs TLS, or unsafe_plain if you know the network`);
+    throw new RveError(
+      'ERR_CONFIG',
+      `MQTT on ${host} needs TLS, or unsafe_plain if you know the network`,
+    );
   }
   if ((options.users === undefined || options.users.size === 0) && options.tls?.ca === undefined) {
     throw new RveError('ERR_CONFIG', `MQTT on ${host} needs users or client certificates`);
   }
 }
 
-/** Compares credentials in constant time: digests of equal length, and the same work for any name. */
+/**
+ * Compares credentials in constant time: digests of equal length, and the same work for any name.
+ */
 export class Credentials {
   readonly #digests = new Map<string, Buffer>();
   readonly #anonymous: boolean;
@@ -28,8 +33,9 @@ export class Credentials {
 
   constructor(options: BrokerOptions) {
     for (const [name, password] of options.users ?? []) this.#digests.set(name, digest(password));
-    this.#anonymous = isLoopback(options.host ?? '127.0.0.1')
-      && (options.allowAnonymous ?? this.#digests.size === 0);
+    this.#anonymous =
+      isLoopback(options.host ?? '127.0.0.1') &&
+      (options.allowAnonymous ?? this.#digests.size === 0);
   }
 
   /** `certified`: TLS has checked the client's certificate, which is proof enough. */

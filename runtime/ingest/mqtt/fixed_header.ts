@@ -42,7 +42,8 @@ export class FixedHeaderScanner {
         this.#length += (byte & 0x7f) * 2 ** this.#shift;
         this.#shift += 7;
         if (byte >= 0x80) {
-          if (this.#shift >= 28) throw new RveError('ERR_MQTT', 'a remaining length exceeds four bytes');
+          if (this.#shift >= 28)
+            throw new RveError('ERR_MQTT', 'a remaining length exceeds four bytes');
           continue;
         }
         this.#skip = this.#length;

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { RveError } from '../../errors/index.js';
 import type { AckQueue } from './acks.js';
-import { ConnectionBudget, type TotalBudget } from './budget.js';
+import { ConnectionBudget, costOf, type TotalBudget } from './budget.js';
 import { FixedHeaderScanner, PACKET_CONNECT, PACKET_PUBLISH } from './fixed_header.js';
 import type { MqttLimits } from './limits.js';
 
@@ -25,17 +25,20 @@ export interface PacketSink {
 }
 
 /**
- * Stands between a socket and aedes. Passes on no byte of a packet whose fixed header breaks a limit;
- * before the client is accepted, nothing but one small CONNECT; and counts each PUBLISH at admission.
+ * Stands between a socket and aedes. Passes on no byte of a packet whose fixed header breaks a
+ * limit; before the client is accepted, nothing but one small CONNECT; and counts each PUBLISH at
+ * admission.
  *
  * aedes reads a stream in batches: what one read gave must be settled before it reads again, which
- * with a lingering group means one socket chunk (64 KiB, 117 messages of 560 bytes) a group. So once
- * a client is accepted, chunks go straight to aedes' parser, and the byte budget alone bounds what
- * is in flight. Without a sink, the stream is used, with a buffer as large as the budget.
+ * with a lingering group means one socket chunk (64 KiB, 117 messages of 560 bytes) a group. So
+ * once a client is accepted, chunks go straight to aedes' parser, and the byte budget alone bounds
+ * what is in flight. Without a sink, the stream is used, with a buffer as large as the budget.
  */
 export class GuardedSocket extends Duplex {
   readonly budget: ConnectionBudget;
   readonly acks: AckQueue;
+  /** Topic filters granted to the client. */
+  readonly filters = new Set<string>();
   /** Common name of the client's certificate: the only source that it may write. */
   readonly identity: string | null;
   readonly #socket: Socket;
@@ -46,14 +49,18 @@ export class GuardedSocket extends Duplex {
   #held: Buffer | null = null;
   #sink: PacketSink | null = null;
   #ended = false;
-  /** Bytes of PUBLISH packets that aedes has not handed over yet. */
+  /** Cost of PUBLISH packets that aedes has not handed over yet. */
   #unhandled = 0;
   /** Why the socket is not read: any bit stops it. */
   #stops = 0;
 
   constructor(
-    socket: Socket, total: TotalBudget, limits: MqttLimits, acks: AckQueue,
-    identity: string | null, onBreach: (error: Error) => void,
+    socket: Socket,
+    total: TotalBudget,
+    limits: MqttLimits,
+    acks: AckQueue,
+    identity: string | null,
+    onBreach: (error: Error) => void,
   ) {
     super({ readableHighWaterMark: 1_048_576, allowHalfOpen: false });
     this.#socket = socket;
@@ -62,7 +69,10 @@ export class GuardedSocket extends Duplex {
     this.identity = identity;
     this.#onBreach = onBreach;
     this.budget = new ConnectionBudget(
-      total, limits.connectionBytesMax, () => this.#stop(STOP_BUDGET), () => this.#go(STOP_BUDGET),
+      total,
+      limits.connectionBytesMax,
+      () => this.#stop(STOP_BUDGET),
+      () => this.#go(STOP_BUDGET),
     );
     this.#scanner = new FixedHeaderScanner((type, remaining) => this.#admit(type, remaining));
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
@@ -92,7 +102,8 @@ export class GuardedSocket extends Duplex {
   async drain(): Promise<void> {
     await this.acks.idle();
     if (this.destroyed) return;
-    // aedes writes an acknowledgement a few turns after its hook returns; the empty write goes behind.
+    // aedes writes an acknowledgement a few turns after its hook returns; the empty write goes
+    // behind.
     for (let turn = 0; turn < 4; turn += 1) {
       await new Promise<void>((resolve) => {
         setImmediate(resolve);
@@ -164,26 +175,31 @@ export class GuardedSocket extends Duplex {
   }
 
   #written(): void {
-    if ((this.#stops & STOP_SLOW) !== 0 && this.writableLength <= UNSENT_BYTES_MAX) this.#go(STOP_SLOW);
+    if ((this.#stops & STOP_SLOW) !== 0 && this.writableLength <= UNSENT_BYTES_MAX)
+      this.#go(STOP_SLOW);
   }
 
   #admit(type: number, remaining: number): void {
     const limits = this.#limits;
     if (this.#state === 'new') {
-      if (type !== PACKET_CONNECT) throw new RveError('ERR_MQTT', 'the first packet is not CONNECT');
+      if (type !== PACKET_CONNECT)
+        throw new RveError('ERR_MQTT', 'the first packet is not CONNECT');
       checkLength(remaining, limits.preAuthBytesMax);
     } else if (type === PACKET_PUBLISH) {
       checkLength(remaining, limits.packetBytesMax);
-      this.#unhandled += remaining;
-      this.budget.take(remaining);
+      const cost = costOf(remaining);
+      this.#unhandled += cost;
+      this.budget.take(cost);
     } else {
       checkLength(remaining, CONTROL_BYTES_MAX);
     }
   }
 
-  /** aedes has handed over a PUBLISH; the caller gives its bytes back to the budget when it settles. */
-  handled(remaining: number): void {
-    this.#unhandled -= remaining;
+  /**
+   * aedes has handed over a PUBLISH; the caller gives its bytes back to the budget when it settles.
+   */
+  handled(cost: number): void {
+    this.#unhandled -= cost;
   }
 
   override _read(): void {
@@ -198,7 +214,8 @@ export class GuardedSocket extends Duplex {
   }
 
   override _writev(
-    chunks: { chunk: Buffer; encoding: string }[], done: (error?: Error | null) => void,
+    chunks: { chunk: Buffer; encoding: string }[],
+    done: (error?: Error | null) => void,
   ): void {
     this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), '', done);
   }

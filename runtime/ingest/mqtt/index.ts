@@ -4,5 +4,13 @@ export { isLoopback } from './credentials.js';
 export { DEFAULT_LIMITS, type MqttLimits } from './limits.js';
 export { startMqtt, type MqttIngest, type MqttOptions, type PublishOptions } from './start.js';
 export type {
-  BrokerOptions, ClientOptions, InsertFields, Log, MemoryDoor, MqttStats, StoredEvent, Timers, TlsFiles,
+  BrokerOptions,
+  ClientOptions,
+  InsertFields,
+  Log,
+  MemoryDoor,
+  MqttStats,
+  StoredEvent,
+  Timers,
+  TlsFiles,
 } from './types.js';

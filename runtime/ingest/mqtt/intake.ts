@@ -121,7 +121,8 @@ function fieldsOf(source: string, request: IngestRequest): InsertFields {
   if (request.times !== undefined) fields.times = request.times;
   if (request.labels !== undefined) fields.labels = request.labels;
   if (request.payloads !== undefined) fields.payloads = request.payloads;
-  // Dedupe needs both (STORAGE.md 2.5). A sender without a boot number counts as one that never restarts.
+  // Dedupe needs both (STORAGE.md 2.5). A sender without a boot number counts as one that never
+  // restarts.
   if (request.sequence !== undefined) {
     fields.sequence = request.sequence;
     fields.boot = request.boot ?? 0;

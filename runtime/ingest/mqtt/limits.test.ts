@@ -1,6 +1,7 @@
+import type { ISubackPacket } from 'mqtt-packet';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RveError } from '../../errors/index.js';
-import { Rng } from '../../../sim/rng.js';
+import { Rng } from '../../../sim/index.js';
 import { encodeIngestCbor } from '../body/index.js';
 import { AckQueue } from './acks.js';
 import { ConnectionBudget, TotalBudget } from './budget.js';
@@ -8,7 +9,14 @@ import { isLoopback } from './credentials.js';
 import { FixedHeaderScanner } from './fixed_header.js';
 import { type BrokerOptions, startMqtt } from './index.js';
 import { MemoryDouble } from './testing/memory_double.fixture.js';
-import { brokerRig, DIMS, ManualTimers, publishPacket, type Rig, VECTOR } from './testing/rig.fixture.js';
+import {
+  brokerRig,
+  DIMS,
+  ManualTimers,
+  publishPacket,
+  type Rig,
+  VECTOR,
+} from './testing/rig.fixture.js';
 import { TokenBuckets } from './token_bucket.js';
 
 const TOPIC = 'rve/n1/ingest/pump-3';
@@ -22,9 +30,13 @@ afterEach(async () => {
 
 describe('before a client is accepted', () => {
   it.each([
-    ['a PUBLISH', '30 05 00 01 61 62 63'], ['a SUBSCRIBE', '82 06 0001 0001 61 00'], ['noise', 'ff ff ff ff'],
-    ['a CONNECT that claims 256 MB', '10 ff ff ff 7f'], ['a CONNECT of 1,025 bytes', '10 81 08'],
-    ['a length of five bytes', '10 80 80 80 80 01'], ['HTTP', '47455420 2f20 485454502f312e310d0a0d0a'],
+    ['a PUBLISH', '30 05 00 01 61 62 63'],
+    ['a SUBSCRIBE', '82 06 0001 0001 61 00'],
+    ['noise', 'ff ff ff ff'],
+    ['a CONNECT that claims 256 MB', '10 ff ff ff 7f'],
+    ['a CONNECT of 1,025 bytes', '10 81 08'],
+    ['a length of five bytes', '10 80 80 80 80 01'],
+    ['HTTP', '47455420 2f20 485454502f312e310d0a0d0a'],
   ])('%s ends the connection', async (_name, hex) => {
     rig = await brokerRig();
     const peer = await rig.raw();
@@ -38,7 +50,16 @@ describe('before a client is accepted', () => {
     rig = await brokerRig({ broker: { port: 0, users: new Map([['ann', 'secret']]) } });
     const peer = await rig.raw();
     peer.send(
-      { cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clean: true, clientId: 'x', keepalive: 0, username: 'ann', password: Buffer.from('wrong') },
+      {
+        cmd: 'connect',
+        protocolId: 'MQTT',
+        protocolVersion: 4,
+        clean: true,
+        clientId: 'x',
+        keepalive: 0,
+        username: 'ann',
+        password: Buffer.from('wrong'),
+      },
       ...Array.from({ length: 60 }, (_, i) => publishPacket(TOPIC, body(i), i + 1)),
     );
     await peer.closed;
@@ -51,7 +72,14 @@ describe('before a client is accepted', () => {
     rig = await brokerRig();
     const peer = await rig.raw();
     peer.send(
-      { cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clean: true, clientId: 'x', keepalive: 0 },
+      {
+        cmd: 'connect',
+        protocolId: 'MQTT',
+        protocolVersion: 4,
+        clean: true,
+        clientId: 'x',
+        keepalive: 0,
+      },
       ...Array.from({ length: 60 }, (_, i) => publishPacket(TOPIC, body(i), i + 1)),
     );
     await peer.until('puback', 60);
@@ -59,20 +87,37 @@ describe('before a client is accepted', () => {
   });
 
   it.each([
-    ['ann', 'secret', true], ['ann', 'Secret', false], ['ann', undefined, false], ['bob', 'secret', false], [undefined, undefined, false],
+    ['ann', 'secret', true],
+    ['ann', 'Secret', false],
+    ['ann', undefined, false],
+    ['bob', 'secret', false],
+    [undefined, undefined, false],
   ])('user %s with password %s gets in: %s', async (username, password, accepted) => {
     rig = await brokerRig({ broker: { port: 0, users: new Map([['ann', 'secret']]) } });
-    const options = { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
-    expect(await rig.stock(options).then(() => true, () => false)).toBe(accepted);
+    const options = {
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+    };
+    expect(
+      await rig.stock(options).then(
+        () => true,
+        () => false,
+      ),
+    ).toBe(accepted);
   });
 });
 
 describe('an accepted client', () => {
   it.each([
-    ['a PUBLISH of 256 KiB and a byte', '30 81 80 10'], ['a PUBLISH that claims 256 MB', '30 ff ff ff 7f'],
-    ['a SUBSCRIBE of 5 KB', '82 88 27'], ['an empty topic', '32 04 0000 0001'], ['a wildcard', '32 05 0001 2b 0001'],
-    ['QoS 3', '36 05 0001 61 0001'], ['a second CONNECT', '10 0c 00044d515454 04 02 0000 0000'],
-    ['a reserved packet', '00 00'], ['a NUL in the topic', '32 06 0002 6100 0001'],
+    ['a PUBLISH of 256 KiB and a byte', '30 81 80 10'],
+    ['a PUBLISH that claims 256 MB', '30 ff ff ff 7f'],
+    ['a SUBSCRIBE of 5 KB', '82 88 27'],
+    ['an empty topic', '32 04 0000 0001'],
+    ['a wildcard', '32 05 0001 2b 0001'],
+    ['QoS 3', '36 05 0001 61 0001'],
+    ['a second CONNECT', '10 0c 00044d515454 04 02 0000 0000'],
+    ['a reserved packet', '00 00'],
+    ['a NUL in the topic', '32 06 0002 6100 0001'],
   ])('is cut off for %s, and others are not', async (_name, hex) => {
     rig = await brokerRig();
     const [peer, other] = [await rig.raw(), await rig.raw()];
@@ -103,6 +148,43 @@ describe('an accepted client', () => {
     await peer.until('puback', 500);
     expect(rig.memory.durable).toBe(500);
     expect(rig.mqtt.stats()).toMatchObject({ bytesInFlight: 0, inFlight: 0 });
+  });
+
+  it('that sends tiny messages without end has few of them in flight', async () => {
+    rig = await brokerRig({ limits: { connectionBytesMax: 100_000 } });
+    rig.memory.held = true;
+    const peer = await rig.raw();
+    peer.connect();
+    await peer.until('connack');
+    const noise = Buffer.from('{"v":[1,2,3,4]}');
+    peer.send(...Array.from({ length: 20_000 }, (_, i) => publishPacket(TOPIC, noise, i + 1)));
+    await rig.memory.waiting(90);
+    // One message counts 1,024 bytes more than its own; a chunk of 64 KiB holds 1,400 of them.
+    expect(rig.mqtt.stats().inFlight).toBeLessThan(100 + 2 * 1_400);
+    rig.memory.release();
+    await peer.until('puback', 20_000);
+  });
+
+  it('may hold 64 subscriptions and no more, in however few packets they come', async () => {
+    rig = await brokerRig();
+    const peer = await rig.raw();
+    peer.connect();
+    await peer.until('connack');
+    const subscriptions = Array.from({ length: 100 }, (_, i) => ({
+      topic: `answers/${i}`,
+      qos: 0 as const,
+    }));
+    peer.send({ cmd: 'subscribe', messageId: 1, subscriptions });
+    const [first] = await peer.until('suback');
+    expect((first as ISubackPacket).granted.filter((code) => code === 0)).toHaveLength(64);
+    peer.send({ cmd: 'unsubscribe', messageId: 2, unsubscriptions: ['answers/0'] });
+    await peer.until('unsuback');
+    peer.send({
+      cmd: 'subscribe',
+      messageId: 3,
+      subscriptions: [{ topic: 'answers/new', qos: 0 }],
+    });
+    expect((await peer.until('suback', 2))[1]).toMatchObject({ granted: [0] });
   });
 
   it('beyond the limit of connections is turned away', async () => {
@@ -155,18 +237,30 @@ describe('an accepted client', () => {
 });
 
 describe('exposure', () => {
-  const start = async (broker: BrokerOptions): Promise<string> => startMqtt({
-    memory: new MemoryDouble(DIMS), dimensions: DIMS, node: 'n1', clock: { now: () => 0 }, timers: new ManualTimers(), broker,
-  }).then(async (mqtt) => {
-    await mqtt.stop();
-    return 'started';
-  }, (error: unknown) => (error instanceof RveError ? error.code : String(error)));
+  const start = async (broker: BrokerOptions): Promise<string> =>
+    startMqtt({
+      memory: new MemoryDouble(DIMS),
+      dimensions: DIMS,
+      node: 'n1',
+      clock: { now: () => 0 },
+      timers: new ManualTimers(),
+      broker,
+    }).then(
+      async (mqtt) => {
+        await mqtt.stop();
+        return 'started';
+      },
+      (error: unknown) => (error instanceof RveError ? error.code : String(error)),
+    );
 
   it.each([
-    [{ host: '0.0.0.0' }, 'ERR_CONFIG'], [{ host: '::' }, 'ERR_CONFIG'], [{ host: '192.168.1.5' }, 'ERR_CONFIG'],
+    [{ host: '0.0.0.0' }, 'ERR_CONFIG'],
+    [{ host: '::' }, 'ERR_CONFIG'],
+    [{ host: '192.168.1.5' }, 'ERR_CONFIG'],
     [{ host: '0.0.0.0', unsafePlain: true }, 'ERR_CONFIG'],
     [{ host: '0.0.0.0', unsafePlain: true, users: new Map([['a', 'b']]) }, 'started'],
-    [{ host: '0.0.0.0', users: new Map([['a', 'b']]) }, 'ERR_CONFIG'], [{ host: '127.0.0.1' }, 'started'],
+    [{ host: '0.0.0.0', users: new Map([['a', 'b']]) }, 'ERR_CONFIG'],
+    [{ host: '127.0.0.1' }, 'started'],
   ])('%j: %s', async (broker, result) => {
     expect(await start({ port: 0, ...broker })).toBe(result);
   });
@@ -185,7 +279,12 @@ describe('exposure', () => {
 
 describe('parts', () => {
   it('the scanner finds the same packets however the bytes are cut', () => {
-    const stream = Buffer.concat([Buffer.from('c000', 'hex'), Buffer.of(0x30, 0x80, 0x01), Buffer.alloc(128), Buffer.from('e000', 'hex')]);
+    const stream = Buffer.concat([
+      Buffer.from('c000', 'hex'),
+      Buffer.of(0x30, 0x80, 0x01),
+      Buffer.alloc(128),
+      Buffer.from('e000', 'hex'),
+    ]);
     for (let cut = 1; cut < stream.length; cut += 1) {
       const seen: number[] = [];
       const scanner = new FixedHeaderScanner((type, remaining) => seen.push(type, remaining));
@@ -198,7 +297,12 @@ describe('parts', () => {
     const total = new TotalBudget(100);
     const log: string[] = [];
     const make = (name: string): ConnectionBudget =>
-      new ConnectionBudget(total, 80, () => log.push(`${name} stop`), () => log.push(`${name} go`));
+      new ConnectionBudget(
+        total,
+        80,
+        () => log.push(`${name} stop`),
+        () => log.push(`${name} go`),
+      );
     const [a, b] = [make('a'), make('b')];
     a.take(80);
     b.take(20);
@@ -210,10 +314,12 @@ describe('parts', () => {
     expect(total.used).toBe(50);
   });
 
-  it('a token bucket grants its burst, then the rate, and a clock that steps back takes nothing', () => {
+  it('a token bucket grants its burst, then the rate, also after a step back', () => {
     let now = 0;
     const buckets = new TokenBuckets(10, () => now);
-    expect([buckets.take('s', 10), buckets.take('s', 1), buckets.take('other', 5)]).toEqual([0, 100, 0]);
+    expect([buckets.take('s', 10), buckets.take('s', 1), buckets.take('other', 5)]).toEqual([
+      0, 100, 0,
+    ]);
     now = 1_000;
     expect(buckets.take('s', 9)).toBe(0);
     now = -5_000;

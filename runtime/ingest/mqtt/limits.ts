@@ -22,6 +22,8 @@ export interface MqttLimits {
   receiveMax: number;
   /** Messages of our own that wait for a broker's acknowledgement or for a connection. */
   outgoingMax: number;
+  /** Topic filters of one client of the embedded broker. */
+  subscriptionsMax: number;
   /** Persistent sessions of clients that are away; the least recently seen leave first. */
   sessionsMax: number;
 }
@@ -40,5 +42,6 @@ export const DEFAULT_LIMITS: MqttLimits = {
   sourceRowsPerSecond: 0,
   receiveMax: 200,
   outgoingMax: 256,
+  subscriptionsMax: 64,
   sessionsMax: 256,
 };

@@ -12,7 +12,8 @@ interface Waiting {
 
 /**
  * Our own QoS 1 messages until the broker acknowledges them, across reconnects: MQTT numbers them,
- * bounds those in flight to the broker's Receive Maximum, and has them sent again in order [MQTT-4.6.0-1].
+ * bounds those in flight to the broker's Receive Maximum, and has them sent again in order
+ * [MQTT-4.6.0-1].
  */
 export class Outgoing {
   readonly #max: number;
@@ -26,7 +27,10 @@ export class Outgoing {
     this.#max = max;
   }
 
-  /** Queues a message; resolves at its acknowledgement. Rejects with ERR_BUSY when the queue is full. */
+  /**
+   * Queues a message; resolves at its acknowledgement. Rejects with ERR_BUSY when the queue is
+   * full.
+   */
   async publish(packet: Omit<IPublishPacket, 'messageId'>): Promise<void> {
     if (this.#waiting.size >= this.#max) {
       throw new RveError('ERR_BUSY', `${this.#max} messages wait for the broker`);
@@ -41,7 +45,11 @@ export class Outgoing {
   }
 
   /** A connection is ready: what was sent before goes first, marked DUP if the session lived on. */
-  connected(send: (packet: IPublishPacket) => void, inFlightMax: number, sameSession: boolean): void {
+  connected(
+    send: (packet: IPublishPacket) => void,
+    inFlightMax: number,
+    sameSession: boolean,
+  ): void {
     this.#send = send;
     this.#inFlightMax = inFlightMax;
     this.#inFlight = 0;

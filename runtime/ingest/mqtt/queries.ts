@@ -1,10 +1,16 @@
 import { RveError } from '../../errors/index.js';
 import {
-  bodyFormat, type Correlation, decodeQuery, encodeReply, type QueryReply,
+  bodyFormat,
+  type Correlation,
+  decodeQuery,
+  encodeReply,
+  type QueryReply,
 } from '../body/index.js';
 import type { Intake } from './intake.js';
 
-/** How a query came: MQTT 5 may name the answer's topic and carry correlation data outside the body. */
+/**
+ * How a query came: MQTT 5 may name the answer's topic and carry correlation data outside the body.
+ */
 export interface QueryEnvelope {
   responseTopic?: string;
   correlationData?: Buffer;
@@ -22,15 +28,21 @@ export class Queries {
     this.#intake = intake;
   }
 
-  /** Starts answering; never throws. Without a topic to answer to, the query is an event/rejected. */
+  /**
+   * Starts answering; never throws. Without a topic to answer to, the query is an event/rejected.
+   */
   handle(body: Buffer, envelope: QueryEnvelope, send: SendReply): void {
     this.#intake.options.stats.queries += 1;
     this.#pending += 1;
-    void this.#answer(body, envelope, send).finally(() => {
-      this.#pending -= 1;
-      if (this.#pending > 0) return;
-      for (const resolve of this.#idle.splice(0)) resolve();
-    });
+    void this.#answer(body, envelope, send)
+      .catch((error: unknown) => {
+        this.#intake.options.log.warn({ error: String(error) }, 'a query failed');
+      })
+      .finally(() => {
+        this.#pending -= 1;
+        if (this.#pending > 0) return;
+        for (const resolve of this.#idle.splice(0)) resolve();
+      });
   }
 
   async idle(): Promise<void> {
@@ -55,7 +67,10 @@ export class Queries {
       if (request.correlation !== undefined) back.correlation = request.correlation;
       const { vector, k, ef, filter } = request;
       const hit = await memory.query({
-        vector, k, ...(ef === undefined ? {} : { ef }), ...(filter === undefined ? {} : { filter }),
+        vector,
+        k,
+        ...(ef === undefined ? {} : { ef }),
+        ...(filter === undefined ? {} : { filter }),
       });
       const { ids, scores, latencyUs, degraded } = hit;
       reply = { ...back, ids, scores, latencyUs, degraded };
@@ -65,9 +80,10 @@ export class Queries {
       reply = { ...back, error: { code, message } };
     }
     if (topic === undefined || !topics.mayReply(topic)) {
-      const [code, message] = 'error' in reply
-        ? [reply.error.code, reply.error.message] as const
-        : ['ERR_TOPIC', 'a query names no topic that a reply may go to'] as const;
+      const [code, message] =
+        'error' in reply
+          ? ([reply.error.code, reply.error.message] as const)
+          : (['ERR_TOPIC', 'a query names no topic that a reply may go to'] as const);
       this.#intake.reject('query', code, message);
       return;
     }

@@ -24,7 +24,8 @@ export class Sessions {
     this.#seen.add(client.id);
     if (this.#seen.size <= this.#max) return;
     const { persistence, clients } = broker as unknown as {
-      persistence: SessionStore; clients: Record<string, unknown>;
+      persistence: SessionStore;
+      clients: Record<string, unknown>;
     };
     for (const id of this.#seen) {
       if (clients[id] !== undefined) continue;

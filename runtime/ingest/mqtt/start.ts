@@ -5,7 +5,13 @@ import { Intake } from './intake.js';
 import { DEFAULT_LIMITS, type MqttLimits } from './limits.js';
 import { Topics } from './topics.js';
 import type {
-  BrokerOptions, ClientOptions, Log, MemoryDoor, MqttStats, StoredEvent, Timers,
+  BrokerOptions,
+  ClientOptions,
+  Log,
+  MemoryDoor,
+  MqttStats,
+  StoredEvent,
+  Timers,
 } from './types.js';
 
 export interface MqttOptions {
@@ -40,7 +46,11 @@ export interface MqttIngest {
   /** Of the embedded broker; 0 in client mode. */
   readonly port: number;
   /** Publishes to rve/<node>/<suffix>: 'event/novelty', 'event/alarm', 'status', ... */
-  publish(suffix: string, body: Uint8Array | string | object, options?: PublishOptions): Promise<void>;
+  publish(
+    suffix: string,
+    body: Uint8Array | string | object,
+    options?: PublishOptions,
+  ): Promise<void>;
   /** A copy of the counters. */
   stats(): MqttStats;
   /** Takes no more messages, acknowledges what is in flight once durable, closes. Idempotent. */
@@ -60,13 +70,29 @@ export async function startMqtt(options: MqttOptions): Promise<MqttIngest> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const topics = new Topics(options.node, limits);
   const stats: MqttStats = {
-    received: 0, acked: 0, stored: 0, duplicates: 0, refused: 0, queries: 0, inFlight: 0,
-    bytesInFlight: 0, connections: 0, dropped: 0, failed: null,
+    received: 0,
+    acked: 0,
+    stored: 0,
+    duplicates: 0,
+    refused: 0,
+    queries: 0,
+    inFlight: 0,
+    bytesInFlight: 0,
+    connections: 0,
+    dropped: 0,
+    failed: null,
   };
   const intake = new Intake({
-    memory: options.memory, dimensions: options.dimensions, limits, topics, stats,
-    now: () => options.clock.now(), timers: options.timers, log: options.log ?? SILENT,
-    onStored: options.onStored, onFailed: options.onFailed,
+    memory: options.memory,
+    dimensions: options.dimensions,
+    limits,
+    topics,
+    stats,
+    now: () => options.clock.now(),
+    timers: options.timers,
+    log: options.log ?? SILENT,
+    onStored: options.onStored,
+    onFailed: options.onFailed,
   });
   let port = 0;
   let mode: Broker | ClientSession;
@@ -83,7 +109,12 @@ export async function startMqtt(options: MqttOptions): Promise<MqttIngest> {
   return doorOf(mode, port, topics, stats);
 }
 
-function doorOf(mode: Broker | ClientSession, port: number, topics: Topics, stats: MqttStats): MqttIngest {
+function doorOf(
+  mode: Broker | ClientSession,
+  port: number,
+  topics: Topics,
+  stats: MqttStats,
+): MqttIngest {
   let stopped: Promise<void> | null = null;
   return {
     port,

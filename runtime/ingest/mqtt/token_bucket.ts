@@ -1,6 +1,6 @@
 /**
- * Rows a second per source. A source beyond its rate is delayed, not refused: its bytes stay counted,
- * so that its connection stops being read.
+ * Rows a second per source. A source beyond its rate is delayed, not refused: its bytes stay
+ * counted, so that its connection stops being read.
  */
 export class TokenBuckets {
   readonly #perSecond: number;

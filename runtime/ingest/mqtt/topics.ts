@@ -7,10 +7,7 @@ import { RveError } from '../../errors/index.js';
 const SOURCE_FORM = /^[A-Za-z0-9_-]{1,64}$/;
 export const NODE_FORM = SOURCE_FORM;
 
-export type InTopic =
-  | { kind: 'ingest'; source: string }
-  | { kind: 'query' }
-  | { kind: 'feedback' };
+export type InTopic = { kind: 'ingest'; source: string } | { kind: 'query' } | { kind: 'feedback' };
 
 export interface TopicLimits {
   topicBytesMax: number;
@@ -62,8 +59,12 @@ export class Topics {
 
   /** Length, levels, and no byte that MQTT forbids; wildcards are not looked at. */
   #wellFormed(topic: string): boolean {
-    return topic.length > 0 && Buffer.byteLength(topic) <= this.#limits.topicBytesMax
-      && topic.split('/').length <= this.#limits.topicLevelsMax && !topic.includes('\0');
+    return (
+      topic.length > 0 &&
+      Buffer.byteLength(topic) <= this.#limits.topicBytesMax &&
+      topic.split('/').length <= this.#limits.topicLevelsMax &&
+      !topic.includes('\0')
+    );
   }
 
   /** Where a reply may be sent: a loop into our own inputs is impossible. */
@@ -78,8 +79,13 @@ export class Topics {
     if (!this.#wellFormed(filter) || filter.startsWith('$')) return false;
     if (filter.startsWith('rve/')) {
       const suffix = filter.startsWith(this.prefix) ? filter.slice(this.prefix.length) : '';
-      return suffix === 'status' || suffix === 'event/#' || suffix === 'event/+'
-        || suffix.startsWith('event/') || suffix.startsWith('reply/');
+      return (
+        suffix === 'status' ||
+        suffix === 'event/#' ||
+        suffix === 'event/+' ||
+        suffix.startsWith('event/') ||
+        suffix.startsWith('reply/')
+      );
     }
     // A wildcard in the first level would also match rve/...
     const first = filter.split('/', 1)[0]!;

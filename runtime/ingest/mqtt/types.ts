@@ -4,7 +4,9 @@
 export interface MemoryDoor {
   insert(vectors: Float32Array, options: InsertFields): Promise<{ ids: Float64Array; lsn: number }>;
   query(options: {
-    vector: Float32Array; k: number; ef?: number;
+    vector: Float32Array;
+    k: number;
+    ef?: number;
     filter?: { source?: string; label?: string | readonly string[]; from?: number; to?: number };
   }): Promise<{ ids: Float64Array; scores: Float32Array; latencyUs: number; degraded: boolean }>;
 }
@@ -43,7 +45,10 @@ export interface BrokerOptions {
   host?: string;
   /** 0: any free one; read it from MqttIngest.port. */
   port: number;
-  /** With `ca`, clients must show a certificate; its common name is then the only source they may write. */
+  /**
+   * With `ca`, clients must show a certificate; its common name is then the only source they may
+   * write.
+   */
   tls?: TlsFiles;
   unsafePlain?: boolean;
   /** User names and passwords. */
@@ -62,7 +67,12 @@ export interface ClientOptions {
   clientId?: string;
   username?: string;
   password?: string | Buffer;
-  tls?: { ca?: string | Buffer; cert?: string | Buffer; key?: string | Buffer; servername?: string };
+  tls?: {
+    ca?: string | Buffer;
+    cert?: string | Buffer;
+    key?: string | Buffer;
+    servername?: string;
+  };
   /** Seconds, 5..3600. Default 30. */
   keepalive?: number;
 }

@@ -51,7 +51,15 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
       flight.sentAt.set(messageId, now());
       const payload = bodies(next);
       next += 1;
-      send({ cmd: 'publish', topic: options.topic, payload, qos: options.qos ?? 1, messageId, dup: false, retain: false });
+      send({
+        cmd: 'publish',
+        topic: options.topic,
+        payload,
+        qos: options.qos ?? 1,
+        messageId,
+        dup: false,
+        retain: false,
+      });
     }
   };
   const send = (packet: Packet): void => {
@@ -60,7 +68,9 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   await new Promise<void>((resolve, reject) => {
     parser.on('error', reject);
     socket.on('error', reject);
-    socket.on('close', () => reject(new Error(`closed after ${flight.latencies.length} acknowledgements`)));
+    socket.on('close', () =>
+      reject(new Error(`closed after ${flight.latencies.length} acknowledgements`)),
+    );
     parser.on('packet', (packet: Packet) => {
       if (packet.cmd === 'connack') start = now();
       else if (packet.cmd === 'pubrec') {
@@ -76,17 +86,26 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
       parser.parse(chunk);
       fill();
     });
-    send({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clean: true, clientId: `load-${options.boot}`, keepalive: 0 });
+    send({
+      cmd: 'connect',
+      protocolId: 'MQTT',
+      protocolVersion: 4,
+      clean: true,
+      clientId: `load-${options.boot}`,
+      keepalive: 0,
+    });
   });
   const ms = now() - start;
   socket.removeAllListeners('close');
   socket.destroy();
-  flight.latencies.sort((a, b) => a - b);
-  const at = (q: number): number => flight.latencies[Math.min(count - 1, Math.floor(q * count))]!;
-  return {
-    acked: count, ms, perSecond: (count / ms) * 1_000, bodyBytes: bodies(0).length,
-    p50Ms: at(0.5), p99Ms: at(0.99),
-  };
+  return { ...summary(flight.latencies, ms), bodyBytes: bodies(0).length };
+}
+
+function summary(latencies: number[], ms: number): Omit<LoadResult, 'bodyBytes'> {
+  const count = latencies.length;
+  latencies.sort((a, b) => a - b);
+  const at = (q: number): number => latencies[Math.min(count - 1, Math.floor(q * count))]!;
+  return { acked: count, ms, perSecond: (count / ms) * 1_000, p50Ms: at(0.5), p99Ms: at(0.99) };
 }
 
 /** Bodies that differ in sequence and in one number, so that no two records are equal. */
@@ -94,6 +113,12 @@ function bodiesOf({ dimensions, boot }: LoadOptions): (sequence: number) => Buff
   const v = Float32Array.from({ length: dimensions }, (_, i) => Math.sin(i + 1));
   return (sequence) => {
     v[sequence % dimensions] = (sequence % 1_000) / 1_000 + 0.001;
-    return encodeIngestCbor({ v, seq: sequence, boot, t: 1_700_000_000_000 + sequence, label: 'load' });
+    return encodeIngestCbor({
+      v,
+      seq: sequence,
+      boot,
+      t: 1_700_000_000_000 + sequence,
+      label: 'load',
+    });
   };
 }

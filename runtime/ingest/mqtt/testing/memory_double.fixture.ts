@@ -30,7 +30,10 @@ export class MemoryDouble implements MemoryDoor {
     this.#dimensions = dimensions;
   }
 
-  async insert(vectors: Float32Array, fields: InsertFields): Promise<{ ids: Float64Array; lsn: number }> {
+  async insert(
+    vectors: Float32Array,
+    fields: InsertFields,
+  ): Promise<{ ids: Float64Array; lsn: number }> {
     if (this.failure !== null) throw new RveError(this.failure, 'the test said so');
     const count = vectors.length / this.#dimensions;
     const ids = new Float64Array(count);
@@ -42,7 +45,11 @@ export class MemoryDouble implements MemoryDoor {
       }
       this.#known.add(key);
       ids[row] = this.rows.length;
-      this.rows.push({ id: this.rows.length, vector: vectors.subarray(row * this.#dimensions), fields });
+      this.rows.push({
+        id: this.rows.length,
+        vector: vectors.subarray(row * this.#dimensions),
+        fields,
+      });
     }
     await new Promise<void>((resolve) => {
       this.#waiting.push(resolve);
@@ -85,16 +92,25 @@ export class MemoryDouble implements MemoryDoor {
     });
   }
 
-  async query(
-    { vector, k }: { vector: Float32Array; k: number },
-  ): Promise<{ ids: Float64Array; scores: Float32Array; latencyUs: number; degraded: boolean }> {
-    const scored = this.rows.map((row) => {
-      let score = 0;
-      for (let i = 0; i < this.#dimensions; i += 1) score += (row.vector[i]! - vector[i]!) ** 2;
-      return { id: row.id, score };
-    }).sort((a, b) => a.score - b.score).slice(0, k);
+  async query({
+    vector,
+    k,
+  }: {
+    vector: Float32Array;
+    k: number;
+  }): Promise<{ ids: Float64Array; scores: Float32Array; latencyUs: number; degraded: boolean }> {
+    const scored = this.rows
+      .map((row) => {
+        let score = 0;
+        for (let i = 0; i < this.#dimensions; i += 1) score += (row.vector[i]! - vector[i]!) ** 2;
+        return { id: row.id, score };
+      })
+      .sort((a, b) => a.score - b.score)
+      .slice(0, k);
     return {
-      ids: Float64Array.from(scored, ({ id }) => id), latencyUs: 5, degraded: false,
+      ids: Float64Array.from(scored, ({ id }) => id),
+      latencyUs: 5,
+      degraded: false,
       scores: Float32Array.from(scored, ({ score }) => score),
     };
   }

@@ -58,13 +58,23 @@ export async function brokerRig(options: Partial<MqttOptions> = {}): Promise<Rig
   const timers = new ManualTimers();
   const now = { ms: 1_000 };
   const mqtt = await startMqtt({
-    memory, timers, dimensions: DIMS, node: 'n1', clock: { now: () => now.ms }, broker: { port: 0 }, ...options,
+    memory,
+    timers,
+    dimensions: DIMS,
+    node: 'n1',
+    clock: { now: () => now.ms },
+    broker: { port: 0 },
+    ...options,
   });
   const url = `mqtt://127.0.0.1:${mqtt.port}`;
   const clients: MqttClient[] = [];
   const peers: RawPeer[] = [];
   return {
-    memory, timers, mqtt, url, now,
+    memory,
+    timers,
+    mqtt,
+    url,
+    now,
     stock: async (extra = {}) => {
       const client = await connectAsync(url, { reconnectPeriod: 0, ...extra });
       client.on('error', () => {});
@@ -127,7 +137,14 @@ export class RawPeer {
   }
 
   connect(clientId = 'raw', clean = true): void {
-    this.send({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clean, clientId, keepalive: 0 });
+    this.send({
+      cmd: 'connect',
+      protocolId: 'MQTT',
+      protocolVersion: 4,
+      clean,
+      clientId,
+      keepalive: 0,
+    });
   }
 
   /** Waits until `count` packets of the kind have come; fails if the peer closes before. */
@@ -151,13 +168,19 @@ export class RawPeer {
 }
 
 export function publishPacket(
-  topic: string, payload: Buffer, messageId: number, extra: Partial<IPublishPacket> = {},
+  topic: string,
+  payload: Buffer,
+  messageId: number,
+  extra: Partial<IPublishPacket> = {},
 ): IPublishPacket {
   return { cmd: 'publish', topic, payload, messageId, qos: 1, dup: false, retain: false, ...extra };
 }
 
 /** The next message on `topic`, decoded. Subscribe before what causes it. */
-export async function nextMessage(client: MqttClient, topic: string): Promise<Record<string, unknown>> {
+export async function nextMessage(
+  client: MqttClient,
+  topic: string,
+): Promise<Record<string, unknown>> {
   return await new Promise((resolve) => {
     const listener = (name: string, payload: Buffer): void => {
       if (name !== topic) return;
