@@ -122,13 +122,11 @@ class FakeStore implements Store {
         `got ${vector.length}, the store has ${this.#file.dimensions}`,
       );
     }
-    const near = [...this.#file.records.values()]
+    const { metric, records } = this.#file;
+    const near = [...records.values()]
       .filter((record) => filter?.source === undefined || filter.source === record.source)
-      .map((record) => ({
-        id: record.id,
-        score: record.vector.reduce((sum, value, i) => sum + (value - (vector[i] ?? 0)) ** 2, 0),
-      }))
-      .sort((a, b) => a.score - b.score)
+      .map((record) => ({ id: record.id, score: scoreOf(metric, record.vector, vector) }))
+      .sort((a, b) => (metric === 'l2' ? a.score - b.score : b.score - a.score))
       .slice(0, k);
     return {
       ids: Float64Array.from(near, ({ id }) => id),
@@ -182,4 +180,11 @@ class FakeStore implements Store {
   }
 
   async close() {}
+}
+
+function scoreOf(metric: Metric, a: Float32Array, b: ArrayLike<number>): number {
+  const dot = (x: ArrayLike<number>, y: ArrayLike<number>): number =>
+    Array.from(x).reduce((sum, value, i) => sum + value * (y[i] ?? 0), 0);
+  if (metric === 'l2') return dot(a, a) - 2 * dot(a, b) + dot(b, b);
+  return metric === 'ip' ? dot(a, b) : dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
 }
