@@ -38,6 +38,8 @@ class File {
   // device error) is turned into zero bytes and counted in viewFaults().
   virtual const std::byte* view() const = 0;
   virtual uint64_t viewFaults() const = 0;
+  // Gives the lock up before the File is destroyed: reads and the view go on, writes must not.
+  virtual void unlock() = 0;
 };
 
 enum class OpenMode {

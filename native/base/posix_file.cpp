@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "base/posix_error.hpp"
+#include "base/posix_lock.hpp"
 
 namespace rve {
 namespace {
@@ -221,5 +222,7 @@ uint64_t PosixFile::allocatedBytes() const {
   if (fstat(fd_, &info) != 0) return 0;
   return static_cast<uint64_t>(info.st_blocks) * 512;  // st_blocks counts 512 bytes on every system.
 }
+
+void PosixFile::unlock() { unlockFile(fd_); }
 
 }  // namespace rve

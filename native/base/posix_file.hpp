@@ -31,6 +31,7 @@ class PosixFile final : public File {
   uint64_t allocatedBytes() const override;
   const std::byte* view() const override { return view_.base(); }
   uint64_t viewFaults() const override { return view_.faults(); }
+  void unlock() override;
 
  private:
   Status truncated(uint64_t offset) const;

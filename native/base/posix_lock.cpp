@@ -84,4 +84,11 @@ Status lockFile(int fd, LockKind kind, const std::string& path) {
                 "Cannot lock: held by process " + holderOf(fd, kind) + " (" + path + ")");
 }
 
+void unlockFile(int fd) {
+  struct flock whole = {};
+  whole.l_type = F_UNLCK;
+  whole.l_whence = SEEK_SET;
+  fcntl(fd, F_OFD_SETLK, &whole);
+}
+
 }  // namespace rve

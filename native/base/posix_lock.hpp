@@ -14,4 +14,7 @@ enum class LockKind { kShared, kExclusive };
 // process).
 Status lockFile(int fd, LockKind kind, const std::string& path);
 
+// Gives the lock up. Cannot fail in a way that matters: the end of the descriptor does the same.
+void unlockFile(int fd);
+
 }  // namespace rve

@@ -148,11 +148,10 @@ Status Segment::openGraph(const SegmentContext& context) {
   const Bytes records = graph_part_->section(SectionKind::kNavRecords);
   const Bytes graph = graph_part_->section(SectionKind::kGraph);
   const Bytes centre = graph_part_->section(SectionKind::kNavCentre);
-  if (!graph_part_->ensureSection(SectionKind::kNavCentre) ||
-      (!centre.empty() && centre.size() != 4ull * context.dims) || graph.size() < 4096 / 4) {
-    // A graph is derived: without it the segment is scanned flat, and linked again.
-    if (graph.size() < kGraphHeaderBytes) return {};
-  }
+  // A graph is derived: a damaged one is left out, and the segment is scanned flat and linked again.
+  const bool centre_fine = graph_part_->ensureSection(SectionKind::kNavCentre) &&
+                           (centre.empty() || centre.size() == 4ull * context.dims);
+  if (!centre_fine || graph.size() < kGraphHeaderBytes) return {};
   nav_ = std::make_unique<NavCodec>(
       context.kind, *context.rotation,
       std::span<const float>(viewAs<float>(centre.data()), centre.size() / 4));

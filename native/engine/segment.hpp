@@ -72,6 +72,7 @@ class Segment {
   RowMarks& marks() const { return *marks_; }
   const std::shared_ptr<RowMarks>& sharedMarks() const { return marks_; }
   const std::vector<RunPin>& pins() const { return pins_; }
+  void dropPinsForMutation() const { const_cast<Segment*>(this)->pins_.clear(); }
   bool linked() const { return linked_; }
   // Set when any byte failed its checksum: answers leave rows out and say so.
   bool damaged() const { return damaged_.load(std::memory_order_relaxed); }

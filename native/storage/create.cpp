@@ -88,10 +88,15 @@ Status Store::create(const StoreOptions& options) {
   identity.record_bytes_max = layout.group_bytes_max;
   identity.dimensions = options.dimensions;
   identity.metric = options.metric;
-  const std::string temporary =
-      options.path + ".tmp-" + std::to_string(options.rng->next() & 0xFFFFFFFFu);
+  std::string temporary;
   std::unique_ptr<File> file;
-  RVE_TRY(options.disk->open(temporary, OpenMode::kCreateExclusive, &file));
+  Status opened(Code::kBusy);
+  // A name that an earlier crash left behind must not stand in the way.
+  for (uint32_t attempt = 0; attempt < 8 && opened.code() == Code::kBusy; attempt++) {
+    temporary = options.path + ".tmp-" + std::to_string(options.rng->next() & 0xFFFFFFFFu);
+    opened = options.disk->open(temporary, OpenMode::kCreateExclusive, &file);
+  }
+  RVE_TRY(opened);
   const uint64_t bytes_max = options.bytes_max == 0 ? layout.file_bytes_max : options.bytes_max;
   Status status = writeFile(*file, layout, identity, bytes_max);
   file.reset();

@@ -72,6 +72,8 @@ class GroupBuilder {
   void end();
   // Pads, fills the header (length and records are set here) and returns the whole group.
   Bytes seal(GroupHeader* header);
+  // The group sealed last, until the next reset or begin.
+  Bytes sealed(uint32_t length) const { return Bytes(buffer_).first(length); }
 
   static uint32_t recordBytes(uint32_t body_bytes) {
     return static_cast<uint32_t>(roundUp(kRecordHeaderBytes + uint64_t{body_bytes}, 8));

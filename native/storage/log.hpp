@@ -49,6 +49,12 @@ class LogWriter {
   // True if `bytes` more would make the unsynced window longer than one group may be.
   bool windowIsFull(uint32_t bytes) const;
 
+#ifdef RVE_MUTATIONS
+  void pretendSynced() { position_.durable_lsn = position_.lsn; }
+#else
+  void pretendSynced() {}
+#endif
+
   uint64_t lsn() const { return position_.lsn; }          // end of what is written
   uint64_t durableLsn() const { return position_.durable_lsn; }
   uint32_t epoch() const { return position_.epoch; }

@@ -104,6 +104,15 @@ Status PartsWriter::begin(PartKind kind, uint32_t rows, uint32_t dims,
   return appendRaw(page);
 }
 
+uint64_t PartsWriter::sectionOffset(SectionKind kind) const {
+  uint64_t at = layout_.page_bytes;
+  for (const SectionPlan& s : plan_) {
+    if (s.kind == kind) break;
+    at = roundUp(at + s.bytes, kSectionAlign);
+  }
+  return runOffset(layout_, run_) + uint64_t{entry_.page} * layout_.page_bytes + at;
+}
+
 Status PartsWriter::append(Bytes bytes) {
   while (!bytes.empty()) {
     while (section_left_ == 0) {
@@ -221,7 +230,7 @@ Status PartView::open(const std::byte* file_view, const Layout& layout, const Uu
 
 const PartView::Section* PartView::find(SectionKind kind) const {
   for (const Section& s : sections_) {
-    if (s.kind == kind) return &s;
+    if (s.kind == kind && s.bytes > 0) return &s;
   }
   return nullptr;
 }

@@ -57,6 +57,8 @@ class PartsWriter {
   // Starts a part; its sections must then be filled in order by append(), exactly as planned.
   Status begin(PartKind kind, uint32_t rows, uint32_t dims, const std::vector<SectionPlan>& sections);
   Status append(Bytes bytes);
+  // File offset at which a planned section of the begun part stands.
+  uint64_t sectionOffset(SectionKind kind) const;
   Status end(PartEntry* out);
   uint64_t bytesWritten() const { return bytes_written_; }
 

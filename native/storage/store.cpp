@@ -11,6 +11,7 @@ Status Store::open(const StoreOptions& options, std::unique_ptr<Store>* out) {
   auto store = std::unique_ptr<Store>(new Store());
   store->path_ = options.path;
   store->clock_ = options.clock;
+  store->disk_ = options.disk;
   store->read_only_ = options.read_only;
   DiskStat stat;
   RVE_TRY(options.disk->stat(options.path, &stat));
@@ -178,6 +179,8 @@ void Store::keepEditRuns(uint64_t lsn, std::vector<RunPin> runs) {
 
 Status Store::finishOpen() {
   if (read_only_) return {};
+  // A kill between the rename and the folder's sync of creation leaves a name that power loss may take back.
+  if (!RVE_MUTATED(kNoRecoveryFolderSync)) RVE_TRY(disk_->syncFolder(path_));
   if (walk_.beyond_durable && !RVE_MUTATED(kNoRecoverySync)) {
     RVE_TRY(file_->sync());
     countSync();

@@ -58,6 +58,9 @@ class Store {
   // pins of the live segments. Fills in log runs, holes and edit runs. Two syncs.
   Status checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint64_t next_id, bool clean);
 
+  // close(): reads go on through the view until the Store is destroyed, but another opener may come.
+  void releaseLock() { file_->unlock(); }
+
   // R9: after the first failed write or sync the store refuses writes for good.
   void latch(const Status& why);
   bool latched() const { return latched_.load(std::memory_order_acquire); }
@@ -88,6 +91,7 @@ class Store {
   void releaseLog();
 
   std::string path_;
+  Disk* disk_ = nullptr;
   std::unique_ptr<File> file_;
   Layout layout_;
   Identity identity_;

@@ -58,6 +58,9 @@ struct Tuning {
   uint32_t hnsw_ef_construction = 100;
   uint32_t ef_search = 64;              // when a query names none
   double dead_ratio_compact = 0.2;      // compaction rewrites a segment above this share of dead rows
+  // Tests: called by a manual job after it has read its input and between its writes, so that calls can be
+  // submitted and pumped while a seal or a compaction is in flight.
+  std::function<void()> on_step;
 };
 
 struct OpenOptions {
@@ -197,6 +200,14 @@ struct CheckReport {
   std::vector<std::string> notes;    // stale temporaries, torn tail cut, ...
 };
 
+// A Version held across commits: what a long-running query would see. Tests of rules R6 and R13.
+class HeldVersion {
+ public:
+  virtual ~HeldVersion() = default;
+  virtual Status query(const QueryRequest& request, QueryResult* out) = 0;
+  virtual Status get(const std::vector<uint64_t>& ids, std::vector<Record>* out) = 0;
+};
+
 // One step of background work, for tests and for settle().
 enum class Job { kFreeze, kLink, kCompact, kCheckpoint };
 
@@ -260,6 +271,8 @@ class Engine {
   virtual bool pump() = 0;
   // Runs one background job to its end; *did says whether there was work.
   virtual Status maintain(Job job, bool* did) = 0;
+  // The present state, until the result is destroyed (before the Engine).
+  virtual std::unique_ptr<HeldVersion> holdVersion() = 0;
 };
 
 // Reads a store that need not open: reports what is damaged (rve check). Never writes.

@@ -77,7 +77,10 @@ class SimFile final : public File {
     if (write_) node().writer = true;
     else ++node().readers;
   }
-  ~SimFile() override {
+  ~SimFile() override { unlock(); }
+  void unlock() override {
+    if (unlocked_) return;
+    unlocked_ = true;
     if (write_) node().writer = false;
     else --node().readers;
   }
@@ -213,6 +216,7 @@ class SimFile final : public File {
   SimDisk* disk_;
   uint32_t inode_;
   bool write_;
+  bool unlocked_ = false;
 };
 
 SimDisk::SimDisk(const SimDiskOptions& options, uint64_t seed) : options_(options), rng_(seed) {

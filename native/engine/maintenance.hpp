@@ -1,0 +1,62 @@
+// Background work: freeze the tail, link frozen segments, compact. One thread at low priority, or run() where
+// everything is manual. It writes parts by itself; only the committer publishes them.
+#pragma once
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "engine/committer.hpp"
+#include "engine/segment_writer.hpp"
+
+namespace rve {
+
+struct MaintenanceStats {
+  std::atomic<uint64_t> freezes{0}, links{0}, compactions{0};
+  std::atomic<uint64_t> freeze_bytes{0}, link_bytes{0}, compact_bytes{0}, lost{0};
+};
+
+class Maintenance {
+ public:
+  Maintenance(Store* store, LiveState* state, Committer* committer, const SegmentContext& context,
+              const OpenOptions& options);
+  ~Maintenance();
+
+  void startThread();
+  // Work under way ends at its next poll. Idempotent.
+  void stopThread();
+  void wake();
+  // `done` once a pass finds nothing to do. Threaded only.
+  void whenSettled(Done done);
+  // One job to its end.
+  Status run(Job job, bool* did);
+  const MaintenanceStats& stats() const { return stats_; }
+
+ private:
+  void threadMain();
+  // Runs the most urgent job; *did: whether there was one.
+  Status runOne(bool* did);
+  bool tailIsDue(uint32_t rows) const;
+  Status freeze(bool* did);
+  Status link(bool* did);
+  Status compact(bool* did);
+  std::vector<std::shared_ptr<const Segment>> pickToCompact(const Segments& segments) const;
+  bool adoptedIsSparse(const Segments& inputs, const Segments& all) const;
+  Status publish(std::unique_ptr<EditCall> edit);
+  bool keepGoing();
+
+  Store* store_;
+  LiveState* state_;
+  Committer* committer_;
+  SegmentContext context_;
+  OpenOptions options_;
+  SegmentWriter writer_;
+  MaintenanceStats stats_;
+  std::mutex mutex_;
+  std::condition_variable wakeup_;
+  bool woken_ = false, in_job_ = false;
+  std::atomic<bool> stopping_{false};
+  std::vector<Done> settle_waiters_;
+  std::thread thread_;
+};
+
+}  // namespace rve

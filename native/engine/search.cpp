@@ -1,0 +1,358 @@
+#include "engine/search.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "codecs/half.hpp"
+#include "graph/search.hpp"
+
+namespace rve {
+namespace {
+
+// Below these counts exact distances of all rows cost less than the codes and their re-ranking.
+constexpr uint32_t kExactTailRows = 256;
+constexpr uint32_t kExactSegmentRows = 512;
+// A graph beats a scan of its 4-bit codes only above this.
+constexpr uint32_t kGraphRowsMin = 2048;
+
+// How many of the best by code are ranked exactly. 1-bit codes: the true ten are among the best 100 with
+// probability 0.993 at d = 128 (SEARCH.md); 4-bit codes: among the best 20.
+uint32_t rankedOfOneBit(uint32_t k) { return std::max(128u, 12 * k); }
+uint32_t rankedOfFourBit(uint32_t k) { return std::max(24u, 3 * k); }
+
+}  // namespace
+
+struct Searcher::Hit {
+  float distance;
+  uint64_t id;
+  const Segment* segment;  // null: the tail
+  uint64_t row;            // or ordinal
+  bool operator<(const Hit& other) const {
+    return distance < other.distance || (distance == other.distance && id < other.id);
+  }
+};
+
+// One per thread: no allocation per query once it has grown.
+struct Searcher::Scratch {
+  GraphScratch graph;
+  BinaryQuery binary;
+  NavQuery nav;
+  std::vector<float> unit, rotated, estimates;
+  std::vector<Scored> scored;
+  std::vector<uint32_t> rows;
+  TopRows top;
+  std::vector<Hit> hits;  // max-heap while searching
+};
+
+struct Searcher::Pass {
+  Scratch* s;
+  const Version* version;
+  const float* query;
+  uint32_t k, ef;
+  RowPredicate predicate;
+  bool degraded = false;
+};
+
+Searcher::Searcher(LiveState* state, Store* store, const SegmentContext& context, Clock* clock,
+                   uint32_t ef_default)
+    : state_(state), store_(store), context_(context), clock_(clock), ef_default_(ef_default) {}
+
+Searcher::Scratch& Searcher::scratch() {
+  thread_local Scratch scratch;
+  return scratch;
+}
+
+Status Searcher::checkRequest(const QueryRequest& r) const {
+  if (r.k < 1 || r.k > kKMax) return Status(Code::kArgument, "k must be 1 to 1024");
+  if (r.ef > kEfMax) return Status(Code::kArgument, "ef must be 1 to 4096");
+  if (r.count < 1 || r.vectors.size() != size_t{r.count} * context_.dims) {
+    return Status(Code::kDimensions, "the memory has " + std::to_string(context_.dims) +
+                                         " dimensions");
+  }
+  if (r.filter.has_from && r.filter.has_to && r.filter.from_ms > r.filter.to_ms) {
+    return Status(Code::kFilter, "from lies after to");
+  }
+  return {};
+}
+
+Status Searcher::query(const QueryRequest& request, const std::atomic<bool>* cancel,
+                       QueryResult* out) {
+  const VersionHold hold = state_->hold();
+  return queryVersion(*hold, request, cancel, out);
+}
+
+Status Searcher::queryVersion(const Version& version, const QueryRequest& request,
+                              const std::atomic<bool>* cancel, QueryResult* out) {
+  const uint64_t started_ns = clock_->monotonicNs();
+  RVE_TRY(checkRequest(request));
+  Scratch& s = scratch();
+  Pass pass{&s, &version, nullptr, request.k, request.ef, {}, false};
+  pass.ef = std::max(request.ef == 0 ? ef_default_ : request.ef, request.k);
+  pass.predicate = RowPredicate::of(request.filter, store_->symbols());
+  const size_t slots = size_t{request.count} * request.k;
+  out->ids.assign(slots, -1);
+  out->scores.assign(slots, std::numeric_limits<float>::quiet_NaN());
+  out->counts.assign(request.count, 0);
+  out->embeddings.clear();
+  if (request.with_embeddings) out->embeddings.assign(slots * context_.dims, 0.0f);
+  s.unit.resize(context_.dims);
+  s.rotated.resize(context_.rotation->paddedDims());
+  for (uint32_t i = 0; i < request.count; i++) {
+    const float* vector = request.vectors.data() + size_t{i} * context_.dims;
+    const float square = kernels().dotF32(vector, vector, context_.dims);
+    if (!std::isfinite(square)) return Status(Code::kVector, "the query holds NaN or Inf");
+    if (context_.kind == DistanceKind::kCosine && !(square > 0)) {
+      return Status(Code::kVector, "the query is a zero vector");
+    }
+    const float scale =
+        context_.kind == DistanceKind::kCosine ? 1.0f / std::sqrt(square) : 1.0f;
+    for (uint32_t d = 0; d < context_.dims; d++) s.unit[d] = vector[d] * scale;
+    context_.rotation->apply(s.unit.data(), s.rotated.data());
+    pass.query = s.unit.data();
+    s.hits.clear();
+    if (!pass.predicate.nothing) {
+      searchTail(&pass);
+      for (const auto& segment : *pass.version->segments) {
+        if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
+          return Status(Code::kAborted, "the query was cancelled");
+        }
+        searchSegment(&pass, *segment);
+      }
+    }
+    std::sort(s.hits.begin(), s.hits.end());
+    writeResult(&pass, request, i, out);
+  }
+  out->degraded = pass.degraded || state_->degraded(version);
+  out->latency_us = static_cast<double>(clock_->monotonicNs() - started_ns) / 1000.0;
+  return {};
+}
+
+void Searcher::offerExact(Pass* pass, const VectorRef& vector, uint64_t id, const Segment* segment,
+                          uint64_t row) {
+  const Kernels& k = kernels();
+  const bool l2 = context_.kind == DistanceKind::kL2;
+  float distance = 0;
+  if (vector.dtype == Dtype::kF32) {
+    const float* x = viewAs<float>(vector.at);
+    distance = l2 ? k.l2F32(pass->query, x, context_.dims) : -k.dotF32(pass->query, x, context_.dims);
+  } else {
+    const uint16_t* x = viewAs<uint16_t>(vector.at);
+    distance = l2 ? k.l2F16(pass->query, x, context_.dims) : -k.dotF16(pass->query, x, context_.dims);
+  }
+  const Hit hit{distance, id, segment, row};
+  std::vector<Hit>& hits = pass->s->hits;
+  if (hits.size() < pass->k) {
+    hits.push_back(hit);
+    std::push_heap(hits.begin(), hits.end());
+  } else if (hit < hits.front()) {
+    std::pop_heap(hits.begin(), hits.end());
+    hits.back() = hit;
+    std::push_heap(hits.begin(), hits.end());
+  }
+}
+
+void Searcher::searchTail(Pass* pass) {
+  const Version& v = *pass->version;
+  Scratch& s = *pass->s;
+  const uint64_t rows = v.tail_end - v.tail_first;
+  if (rows == 0) return;
+  const auto wanted = [&](const TailRow& r) {
+    return LiveState::visible(*r.block, r.at, v.lsn) && pass->predicate.matches(*r.block, r.at);
+  };
+  const auto rank = [&](uint64_t ordinal) {
+    const TailRow r = tailRow(*v.blocks, ordinal);
+    const VectorRef vector{context_.view + r.block->vector_at[r.at], r.block->dtypes[r.at]};
+    offerExact(pass, vector, r.block->ids[r.at], nullptr, ordinal);
+  };
+  if (rows <= kExactTailRows) {
+    for (uint64_t ordinal = v.tail_first; ordinal < v.tail_end; ordinal++) {
+      if (wanted(tailRow(*v.blocks, ordinal))) rank(ordinal);
+    }
+    return;
+  }
+  s.top.reset(rankedOfOneBit(pass->k));
+  s.estimates.resize(TailBlock::kRows);
+  const BinaryCodec* prepared = nullptr;
+  for (const auto& block : *v.blocks) {
+    const uint64_t from = std::max(v.tail_first, block->first_ordinal);
+    const uint64_t to = std::min(v.tail_end, block->first_ordinal + TailBlock::kRows);
+    if (from >= to) continue;
+    if (block->codec.get() != prepared) {
+      prepared = block->codec.get();
+      prepared->prepare(s.rotated.data(), &s.binary);
+    }
+    const uint32_t first = static_cast<uint32_t>(from - block->first_ordinal);
+    const uint32_t count = static_cast<uint32_t>(to - from);
+    block->codec->scan(s.binary, block->codes, first, count, s.estimates.data());
+    for (uint32_t i = 0; i < count; i++) {
+      if (s.estimates[i] > s.top.threshold() || !wanted({block.get(), first + i})) continue;
+      s.top.offer(s.estimates[i], static_cast<uint32_t>(from + i - v.tail_first));
+    }
+  }
+  for (const Scored& scored : s.top.sorted()) rank(v.tail_first + scored.row);
+}
+
+void Searcher::searchSegment(Pass* pass, const Segment& segment) {
+  if (segment.unusable()) {
+    pass->degraded = true;
+    return;
+  }
+  const uint32_t at_most = pass->predicate.rowsAtMost(segment);
+  if (at_most == 0) return;
+  const bool restricted = pass->predicate.any || segment.marks().deadCount() > 0;
+  const uint32_t narrow = std::max(4 * pass->ef, segment.rows() / 50);
+  const bool walk = segment.linked() && segment.rows() >= kGraphRowsMin &&
+                    (!pass->predicate.any || at_most > narrow);
+  if (walk) {
+    searchGraphOf(pass, segment, restricted);
+  } else {
+    scanSegment(pass, segment, at_most);
+  }
+}
+
+namespace {
+
+struct AcceptContext {
+  const LiveState* state;
+  const Segment* segment;
+  const RowPredicate* predicate;
+  uint64_t version_lsn;
+};
+
+bool acceptRow(const void* context, uint32_t row) {
+  const auto& c = *static_cast<const AcceptContext*>(context);
+  return c.state->visible(*c.segment, row, c.version_lsn) && c.predicate->matches(*c.segment, row);
+}
+
+}  // namespace
+
+void Searcher::searchGraphOf(Pass* pass, const Segment& segment, bool restricted) {
+  Scratch& s = *pass->s;
+  segment.nav().prepare(s.rotated.data(), &s.nav);
+  const AcceptContext accept{state_, &segment, &pass->predicate, pass->version->lsn};
+  GraphSearchParams params;
+  params.ef = pass->ef;
+  params.pool_max = restricted ? std::min(4 * pass->ef, kEfMax * 4) : pass->ef;
+  if (restricted) params.filter = {acceptRow, &accept};
+  params.links_guard = segment.graphGuard();
+  params.records_guard = segment.recordsGuard();
+  if (!s.graph.reserve(segment.rows(), params.pool_max).ok()) {
+    scanSegment(pass, segment, segment.rows());
+    return;
+  }
+  s.scored.resize(std::max<size_t>(s.scored.size(), pass->ef));
+  GraphSearchStats stats;
+  const uint32_t found = searchGraph(segment.graph(), segment.navSpace(), s.nav.view(), params,
+                                     &s.graph, s.scored.data(), &stats);
+  if (stats.skipped > 0) {
+    segment.noteDamage();
+    pass->degraded = true;
+  }
+  // Too few, and more may match: the walk met too many rows that it could not return.
+  if (found < pass->k && (restricted || stats.skipped > 0)) {
+    scanSegment(pass, segment, segment.rows());
+    return;
+  }
+  const uint32_t ranked = std::max(rankedOfFourBit(pass->k), pass->ef / 2);
+  rankRows(pass, segment, s.scored.data(), std::min(found, ranked));
+}
+
+void Searcher::rankRows(Pass* pass, const Segment& segment, const Scored* rows, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const VectorRef vector = segment.vectorOf(rows[i].row);
+    uint64_t id = 0;
+    if (vector.at == nullptr || !segment.idOf(rows[i].row, &id)) {
+      pass->degraded = true;
+      continue;
+    }
+    offerExact(pass, vector, id, &segment, rows[i].row);
+  }
+}
+
+// Looks at every row that may match: for narrow filters, segments without a graph, and small ones.
+void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t matching_at_most) {
+  Scratch& s = *pass->s;
+  const AcceptContext accept{state_, &segment, &pass->predicate, pass->version->lsn};
+  const bool narrow = matching_at_most < segment.rows() / 8 || segment.rows() <= kExactSegmentRows;
+  s.scored.clear();
+  if (narrow) {
+    for (uint32_t row = 0; row < segment.rows(); row++) {
+      if (acceptRow(&accept, row)) s.scored.push_back({0.0f, row});
+    }
+    if (s.scored.size() <= kExactSegmentRows) {
+      rankRows(pass, segment, s.scored.data(), s.scored.size());
+      return;
+    }
+  }
+  if (segment.linked()) {
+    segment.nav().prepare(s.rotated.data(), &s.nav);
+    s.top.reset(std::max(rankedOfFourBit(pass->k), pass->ef / 2));
+    const RowFilter filter{acceptRow, &accept};
+    const uint32_t skipped = scanRecords(segment.navSpace(), s.nav.view(), 0, segment.rows(),
+                                         filter, segment.recordsGuard(), &s.top);
+    if (skipped > 0) {
+      segment.noteDamage();
+      pass->degraded = true;
+    }
+  } else {
+    const std::byte* codes = segment.codes();
+    s.top.reset(rankedOfOneBit(pass->k));
+    if (codes == nullptr) {
+      pass->degraded = true;
+      for (uint32_t row = 0; row < segment.rows(); row++) {
+        if (acceptRow(&accept, row)) rankRows(pass, segment, std::vector<Scored>{{0, row}}.data(), 1);
+      }
+      return;
+    }
+    segment.binary().prepare(s.rotated.data(), &s.binary);
+    constexpr uint32_t kStep = 4096;
+    s.estimates.resize(kStep);
+    for (uint32_t first = 0; first < segment.rows(); first += kStep) {
+      const uint32_t count = std::min(kStep, segment.rows() - first);
+      segment.binary().scan(s.binary, codes, first, count, s.estimates.data());
+      for (uint32_t i = 0; i < count; i++) {
+        if (s.estimates[i] > s.top.threshold() || !acceptRow(&accept, first + i)) continue;
+        s.top.offer(s.estimates[i], first + i);
+      }
+    }
+  }
+  const std::vector<Scored>& best = s.top.sorted();
+  rankRows(pass, segment, best.data(), best.size());
+}
+
+void Searcher::writeResult(Pass* pass, const QueryRequest& request, uint32_t index,
+                           QueryResult* out) {
+  const std::vector<Hit>& hits = pass->s->hits;
+  out->counts[index] = static_cast<uint32_t>(hits.size());
+  for (size_t i = 0; i < hits.size(); i++) {
+    const size_t slot = size_t{index} * request.k + i;
+    out->ids[slot] = static_cast<int64_t>(hits[i].id);
+    out->scores[slot] =
+        context_.kind == DistanceKind::kL2 ? hits[i].distance : -hits[i].distance;
+    if (!request.with_embeddings) continue;
+    float* to = out->embeddings.data() + slot * context_.dims;
+    VectorRef vector;
+    float norm = 1.0f;
+    if (hits[i].segment != nullptr) {
+      const uint32_t row = static_cast<uint32_t>(hits[i].row);
+      vector = hits[i].segment->vectorOf(row);
+      static_cast<void>(hits[i].segment->normOf(row, &norm));
+    } else {
+      const TailRow r = tailRow(*pass->version->blocks, hits[i].row);
+      vector = {context_.view + r.block->vector_at[r.at], r.block->dtypes[r.at]};
+      norm = r.block->norms[r.at];
+    }
+    if (vector.at == nullptr) continue;
+    if (vector.dtype == Dtype::kF32) {
+      std::memcpy(to, vector.at, size_t{context_.dims} * 4);
+    } else {
+      kernels().floatFromHalf(viewAs<uint16_t>(vector.at), to, context_.dims);
+    }
+    if (context_.kind == DistanceKind::kCosine) {
+      for (uint32_t d = 0; d < context_.dims; d++) to[d] *= norm;
+    }
+  }
+}
+
+}  // namespace rve

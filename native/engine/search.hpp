@@ -1,0 +1,57 @@
+// A query's forward pass: candidates from the tail and from each segment by short codes, then exact distances of
+// the best. Reads one Version; takes no lock.
+#pragma once
+#include "engine/live_state.hpp"
+
+namespace rve {
+
+// A Filter with its names looked up. `nothing`: a name is unknown, so no row can match.
+struct RowPredicate {
+  bool any = false;  // false: every row matches
+  bool nothing = false;
+  uint32_t source = 0;               // 0: any
+  std::vector<uint32_t> labels;      // empty: any; else ascending
+  int64_t from_ms = INT64_MIN, to_ms = INT64_MAX;
+
+  static RowPredicate of(const Filter& filter, const Symbols& symbols);
+  bool matches(int64_t time_ms, uint32_t row_source, uint32_t row_label) const;
+  bool matches(const TailBlock& block, uint32_t at) const;
+  // False too if the row's columns are damaged.
+  bool matches(const Segment& segment, uint32_t row) const;
+  // At most this many rows of the segment match.
+  uint32_t rowsAtMost(const Segment& segment) const;
+};
+
+class Searcher {
+ public:
+  Searcher(LiveState* state, Store* store, const SegmentContext& context, Clock* clock,
+           uint32_t ef_default);
+  // Thread-safe. kArgument, kVector, kFilter, kAborted.
+  Status query(const QueryRequest& request, const std::atomic<bool>* cancel, QueryResult* out);
+  // The same on a Version that the caller holds.
+  Status queryVersion(const Version& version, const QueryRequest& request,
+                      const std::atomic<bool>* cancel, QueryResult* out);
+
+ private:
+  struct Scratch;
+  struct Hit;
+  struct Pass;
+  Status checkRequest(const QueryRequest& request) const;
+  void searchTail(Pass* pass);
+  void searchSegment(Pass* pass, const Segment& segment);
+  void searchGraphOf(Pass* pass, const Segment& segment, bool restricted);
+  void scanSegment(Pass* pass, const Segment& segment, uint32_t matching_at_most);
+  void rankRows(Pass* pass, const Segment& segment, const Scored* rows, size_t count);
+  void offerExact(Pass* pass, const VectorRef& vector, uint64_t id, const Segment* segment,
+                  uint64_t row);
+  void writeResult(Pass* pass, const QueryRequest& request, uint32_t index, QueryResult* out);
+  static Scratch& scratch();
+
+  LiveState* state_;
+  Store* store_;
+  SegmentContext context_;
+  Clock* clock_;
+  uint32_t ef_default_;
+};
+
+}  // namespace rve
