@@ -70,7 +70,7 @@ export class Memory {
    * this thread. Nothing is written to an existing file before the first insert.
    * @throws RveError ERR_BUSY (with the holder's pid), ERR_NOT_FOUND, ERR_PERMISSION, ERR_NOT_A_STORE,
    *   ERR_VERSION, ERR_CONTRADICTION, ERR_CORRUPT, ERR_TRUNCATED, ERR_NOT_REGULAR, ERR_NO_SPACE, ERR_IO,
-   *   ERR_OPTION, ERR_NOT_AVAILABLE, ERR_ARGUMENT, ERR_DIMENSIONS
+   *   ERR_OPTION (also: no dimensions to create with), ERR_NOT_AVAILABLE, ERR_ARGUMENT
    */
   static async open(path: string, options: OpenOptions = NONE): Promise<Memory> {
     const checked = checkOpen(path, options);
@@ -153,7 +153,11 @@ export class Memory {
     }
   }
 
-  /** The k nearest records. A signal or timeout drops it at any time (ERR_ABORTED). */
+  /**
+   * The k nearest records. A signal or timeout drops it at any time (ERR_ABORTED).
+   * @throws RveError ERR_DIMENSIONS, ERR_VECTOR, ERR_OPTION, ERR_NOT_AVAILABLE, ERR_FILTER, ERR_BUSY (the
+   *   engine's queue of 65,536 reads is full), ERR_CLOSED, ERR_ABORTED, ERR_ARGUMENT
+   */
   query(options: QueryOptions): Promise<QueryResult> {
     try {
       const { vector, k, ef, filter, withEmbeddings } = this.#checkQuery(options);

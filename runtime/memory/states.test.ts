@@ -142,7 +142,7 @@ describe('open', () => {
     await refuses('ERR_NOT_REGULAR', () => Memory.open(folder));
     await refuses('ERR_NOT_FOUND', () => Memory.open(freshPath(), { readOnly: true }));
     await refuses('ERR_NOT_FOUND', () => Memory.open(join(freshPath(), 'deeper.rve'), { dimensions: 4 }));
-    await refuses('ERR_DIMENSIONS', () => Memory.open(freshPath()));
+    await refuses('ERR_OPTION', () => Memory.open(freshPath()));
   });
 
   it.skipIf(process.getuid?.() === 0)('refuses a folder that may not be written', async () => {
