@@ -80,22 +80,28 @@ export class Publisher {
     while (this.#inFlight.size >= this.#inFlightMax) await Promise.race(this.#inFlight);
     if (this.#failure !== null) throw this.#failure;
     const topic = `rve/${this.#node}/ingest/${topicLevel(reading.source)}`;
-    const work: Promise<void> = this.#client
-      .publishAsync(topic, encodeReading(reading), { qos: 1 })
-      .then(
-        () => {
-          this.acknowledged++;
-        },
-        (error: unknown) => {
-          this.#failure ??= new RveError(
-            'ERR_MQTT',
-            `a message was not acknowledged (${String(error)}).`,
-          );
-        },
-      )
-      .finally(() => this.#inFlight.delete(work));
+    const work: Promise<void> = this.#deliver(topic, encodeReading(reading)).finally(() =>
+      this.#inFlight.delete(work),
+    );
     this.#inFlight.add(work);
     this.sent++;
+  }
+
+  /** Resolves when the message is acknowledged or this publisher has failed. */
+  async #deliver(topic: string, body: Buffer): Promise<void> {
+    for (;;) {
+      try {
+        await this.#client.publishAsync(topic, body, { qos: 1 });
+        this.acknowledged++;
+        return;
+      } catch (error) {
+        // The client gives back what it had not sent when a connection broke during its redelivery.
+        if (isConnectionClosed(error) && !this.#client.disconnecting) continue;
+        const why = error instanceof Error ? error.message : String(error);
+        this.#failure ??= new RveError('ERR_MQTT', `a message was not acknowledged (${why})`);
+        return;
+      }
+    }
   }
 
   /** Returns once all that was sent is acknowledged. */
@@ -108,6 +114,10 @@ export class Publisher {
   async close(force = false): Promise<void> {
     await this.#client.endAsync(force);
   }
+}
+
+function isConnectionClosed(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Connection closed';
 }
 
 /** A source as a topic level of ours: `cwru-load0-OR@6_7` is sent as `cwru-load0-OR-6_7`. */

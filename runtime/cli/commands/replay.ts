@@ -124,29 +124,32 @@ async function send(
     monotonic: context.monotonic,
     unit: `of ${count(limit)} records`,
   });
-  let stopped = false;
+  let isStopped = false;
+  let stop: () => void = () => undefined;
+  const stopped = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
   const ignore = context.onStop(() => {
-    stopped = true;
+    isStopped = true;
+    stop();
   });
   const startedAt = context.monotonic();
   try {
     for await (const record of replay) {
-      if (stopped || publisher.sent >= limit) break;
-      if (rate !== undefined) {
-        const due = startedAt + (publisher.sent * 1000) / rate;
-        const early = due - context.monotonic();
-        if (early > 0) await context.sleep(early);
-      }
-      await publisher.publish(record);
+      if (isStopped || publisher.sent >= limit) break;
+      const due = rate === undefined ? 0 : startedAt + (publisher.sent * 1000) / rate;
+      const early = due - context.monotonic();
+      if (early > 0) await Promise.race([context.sleep(early), stopped]);
+      // A broker that has gone must not hold up Ctrl-C.
+      await Promise.race([publisher.publish(record), stopped]);
       progress.update(publisher.sent);
     }
-    if (stopped)
-      throw new RveError(
-        'ERR_ABORTED',
-        `stopped after ${publisher.sent} records. Run it again: known ones are not stored twice.`,
-      );
   } finally {
     progress.finish();
     ignore();
+  }
+  if (isStopped) {
+    const what = `stopped after ${publisher.sent} records.`;
+    throw new RveError('ERR_ABORTED', `${what} Run it again: known ones are not stored twice.`);
   }
 }
