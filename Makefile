@@ -36,6 +36,7 @@ help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 include native/build.mk
+include examples/c/build.mk
 
 ## run: build, then start broker, simulated bearing and memory (store in ./data); Ctrl-C stops
 .PHONY: run
@@ -72,6 +73,7 @@ test:
 	@status=0; \
 	$(MAKE) generated-check || status=1; \
 	$(MAKE) test-native || status=1; \
+	$(MAKE) test-example-c || status=1; \
 	$(MAKE) test-js || status=1; \
 	exit $$status
 
