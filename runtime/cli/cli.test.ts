@@ -108,9 +108,9 @@ describe('the command line', () => {
     const { code, stdout, stderr } = await fakeWorld().rve(['stats', 'none.rve', '--json']);
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toEqual({
-      error: { code: 'ERR_NOT_FOUND', message: 'no file at none.rve' },
+      error: { code: 'ERR_NOT_FOUND', message: 'there is no store at none.rve' },
     });
-    expect(stderr).toMatch(/^rve: no file at none\.rve\. Try: .+\n$/);
+    expect(stderr).toMatch(/^rve: there is no store at none\.rve\. Try: .+\n$/);
     const usage = await fakeWorld().rve(['--json', 'stats']);
     expect(JSON.parse(usage.stdout)).toMatchObject({ error: { code: 'ERR_USAGE' } });
   });

@@ -193,6 +193,7 @@ describe('a store from the command line', () => {
       [['insert', store, '--dims', '5'], 'ERR_CONTRADICTION', 1, /./],
       [['insert', store, '--metric', 'ip'], 'ERR_CONTRADICTION', 1, /./],
       [['stats', join(folder, 'none.rve')], 'ERR_NOT_FOUND', 1, /none\.rve/],
+      [['forget', join(folder, 'none.rve'), '1'], 'ERR_NOT_FOUND', 1, /none\.rve/],
       [['stats', text], 'ERR_NOT_A_STORE', 1, /notes\.txt/],
       [['check', text], 'ERR_NOT_A_STORE', 1, /notes\.txt/],
       [['query', empty, '--vector', '1'], 'ERR_NOT_A_STORE', 1, /empty\.rve/],

@@ -27,6 +27,7 @@ export async function reach(context: CliContext, path: string, readOnly = true):
       close: () => store.close(),
     };
   } catch (error) {
+    if (isMissingStore(error)) throw new RveError('ERR_NOT_FOUND', `there is no store at ${path}`);
     if (!(error instanceof RveError) || error.code !== 'ERR_BUSY') throw error;
     busy = error;
   }
@@ -37,6 +38,15 @@ export async function reach(context: CliContext, path: string, readOnly = true):
     remote: true,
     close: async () => client.close(),
   };
+}
+
+/**
+ * Whether open() failed because there is no file. Opened for writing it would create one, and then
+ * lacks the dimensions: an open that names none has no other reason for these codes.
+ */
+export function isMissingStore(error: unknown): boolean {
+  if (!(error instanceof RveError)) return false;
+  return ['ERR_NOT_FOUND', 'ERR_OPTION', 'ERR_DIMENSIONS'].includes(error.code);
 }
 
 /** Runs `work` on the store or its daemon, and lets go of it whatever happens. */

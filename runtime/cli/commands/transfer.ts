@@ -13,6 +13,7 @@ import {
   type Line,
 } from '../lines/index.js';
 import { Progress } from '../progress.js';
+import { isMissingStore } from '../reach.js';
 import { count, describe, EXIT, print, printJson, type ExitCode } from '../report.js';
 import { FILTER_OPTIONS, filterOf, type Command } from './spec.js';
 
@@ -271,16 +272,11 @@ class Loader {
     if (dims !== undefined) options.dimensions = dims;
     if (metric !== undefined) options.metric = metric as 'cosine' | 'l2' | 'ip';
     const store = await this.#context.stores.open(path, options).catch((error: unknown) => {
-      const isNew =
-        error instanceof RveError &&
-        (error.code === 'ERR_NOT_FOUND' ||
-          error.code === 'ERR_OPTION' ||
-          error.code === 'ERR_DIMENSIONS' ||
-          error.code === 'ERR_ARGUMENT') &&
-        options.dimensions === undefined;
-      throw isNew
-        ? new RveError('ERR_NOT_FOUND', `there is no store at ${path}. Give --dims N to create it.`)
-        : error;
+      if (options.dimensions !== undefined || !isMissingStore(error)) throw error;
+      throw new RveError(
+        'ERR_NOT_FOUND',
+        `there is no store at ${path}. Give --dims N to create it.`,
+      );
     });
     this.#store = store;
     const { dimensions, metric: stored } = store.stats();
