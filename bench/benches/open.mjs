@@ -1,0 +1,84 @@
+// From Memory.open() to the first answer, in a new process each time, with the file out of the page cache
+// and in it. States: closed cleanly; killed with the tail just short of a seal; killed in the middle of
+// full-rate ingest, with nothing linked and the tail as long as it gets.
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { Child } from '../lib/child.mjs';
+import { cachedBytes, evict, scratchFolder } from '../lib/machine.mjs';
+import { sensors } from '../lib/sets.mjs';
+
+const DIMENSIONS = 128;
+const FULL = { batch: 100, inFlight: 32 };
+
+/** Makes a store of each state; gives { name: { path, rows, tail } }. */
+async function makeStores(folder) {
+  const stores = {};
+  const make = async (name, work) => {
+    const path = join(folder, `${name}.rve`);
+    const child = new Child('store');
+    await child.ask('prepare', { name: '100k' });
+    await child.ask('open', { path, options: { dimensions: DIMENSIONS } });
+    const { stats, close } = await work(child);
+    if (close) {
+      await child.ask('close');
+      await child.end();
+    } else {
+      await child.kill();
+    }
+    stores[name] = { path, rows: stats.live, tail: stats.tailRows, frozen: stats.frozenRows };
+  };
+  const settledWithTail = async (child) => {
+    await child.ask('insert', { from: 0, to: 92_000, ...FULL });
+    await child.ask('settle');
+    // The rest stays in the tail: one short of what makes the background seal it.
+    return child.ask('insert', { from: 92_000, to: 100_000, ...FULL });
+  };
+  await make('closed', async (child) => ({ stats: await settledWithTail(child), close: true }));
+  await make('killed', async (child) => ({ stats: await settledWithTail(child), close: false }));
+  await make('killed-in-burst', async (child) => {
+    const stats = await child.ask('insert', { from: 0, to: 100_000, ...FULL });
+    return { stats, close: false };
+  });
+  return stores;
+}
+
+async function openOnce(store, copy, cold, row) {
+  copyFileSync(store.path, copy);
+  evict(copy); // Also writes what the copy left dirty.
+  if (!cold) copyFileSync(copy, '/dev/null');
+  const cached = cachedBytes(copy);
+  const child = new Child('store');
+  await child.ask('prepare', { name: '100k' });
+  const result = await child.ask('firstAnswer', { path: copy, row });
+  await child.kill();
+  return { ...result, cached };
+}
+
+export async function run(report, { repeats }) {
+  const set = await sensors('100k');
+  const folder = scratchFolder();
+  const stores = await makeStores(folder);
+  const rows = [];
+  for (const [name, store] of Object.entries(stores)) {
+    for (const cold of [true, false]) {
+      const runs = [];
+      for (let i = 0; i < repeats; i++) {
+        runs.push(await openOnce(store, join(folder, 'copy.rve'), cold, i));
+      }
+      const what = `${name}, ${cold ? 'cold' : 'warm'} cache`;
+      report.kernels(runs[0].kernels);
+      report.figure(`open to first answer, ${what}`, 'ms', runs.map((r) => r.answered), ['<', 100]);
+      report.figure(`  of it the open, ${what}`, 'ms', runs.map((r) => r.opened));
+      const top = new Set(set.truth.subarray(0, 10));
+      const recall = runs[0].ids.filter((id) => top.has(id)).length;
+      rows.push([what, store.rows, store.tail, store.frozen, runs[0].live, recall,
+        runs[0].cached / 2 ** 20]);
+      report.figure(`  vectors there again, ${what}`, '', runs.map((r) => r.live),
+        ['=', store.rows], 'worst');
+    }
+  }
+  report.table('stores as they were left', ['state', 'acked', 'in tail', 'unlinked', 'after', 'of top 10',
+    'MiB cached'], rows);
+  report.note('cold: out of the guest\'s page cache; a host under it may still hold the blocks');
+}

@@ -1,0 +1,65 @@
+// Calls to a helper process over its IPC channel: one request, one answer, in order.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+export class Child {
+  #process;
+  #waiting = [];
+
+  /** @param name a file of bench/children, without its ending */
+  constructor(name, execArgv = []) {
+    const file = fileURLToPath(new URL(`../children/${name}.mjs`, import.meta.url));
+    this.#process = fork(file, { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#process.on('message', ({ error, value }) => {
+      const call = this.#waiting.shift();
+      if (error === undefined) call.resolve(value);
+      else call.reject(new Error(`${name}: ${error}`));
+    });
+    this.#process.on('exit', (code, signal) => {
+      for (const call of this.#waiting.splice(0)) {
+        call.reject(new Error(`${name} ended: ${signal ?? code}`));
+      }
+    });
+  }
+
+  ask(command, data = {}) {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#process.send({ command, data });
+    });
+  }
+
+  /** Ends it without a chance to tidy up: what a power switch leaves a process. */
+  async kill() {
+    const ended = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await ended;
+  }
+
+  async end() {
+    const ended = once(this.#process, 'exit');
+    this.#process.disconnect();
+    await ended;
+  }
+}
+
+/** The other side: answers each command with what its function returns. */
+export function serve(commands) {
+  let last = Promise.resolve();
+  process.on('message', ({ command, data }) => {
+    const run = commands.now?.[command];
+    if (run !== undefined) {
+      run(data);
+      return;
+    }
+    last = last.then(async () => {
+      try {
+        process.send({ value: await commands[command](data) });
+      } catch (error) {
+        process.send({ error: String(error.stack ?? error) });
+      }
+    });
+  });
+  process.on('disconnect', () => process.exit(0));
+}
