@@ -36,6 +36,7 @@ help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 include native/build.mk
+include native/test/golden/golden.mk
 include examples/c/build.mk
 
 ## run: build, then start broker, simulated bearing and memory (store in ./data); Ctrl-C stops
@@ -121,11 +122,10 @@ verify:
 	$(if $(HEAVY_JS),$(MAKE) test-js ONLY=.heavy.test.ts || status=1;) \
 	exit $$status
 
-## bench: the figures of the README, side by side with peers where they are installed
+## bench: the figures of the README, beside peers where they are installed; NAME="insert query"
 .PHONY: bench
 bench: build
-	@test -d bench || { echo 'No bench/ in this version.' >&2; exit 1; }
-	@$(MAKE) -C bench
+	@$(NODE) bench/run.mjs $(or $(NAME),all)
 
 ## tidy: import arrows (a broken one fails) and a report on the points of style
 .PHONY: tidy

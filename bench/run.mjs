@@ -1,7 +1,7 @@
 // node bench/run.mjs NAME... | all | --list   [--repeat N] [--out FOLDER] [--strict]
 //
-// Prints each bench as a table with its targets and writes JSON and SVG to bench/results. --strict makes
-// a missed target an exit code of 1.
+// Prints each bench as a table with its targets and writes JSON and SVG to bench/results. --strict
+// makes a missed target an exit code of 1.
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';

@@ -1,5 +1,5 @@
-// A window of 1,000 live vectors slides over 50,000 inserts and deletes; then the true top 50 of queries
-// are deleted from a larger memory. k must stay full, recall high, file and memory bounded.
+// A window of 1,000 live vectors slides over 50,000 inserts and deletes; then the true top 50 of
+// queries are deleted from a larger memory. k must stay full, recall high, file and memory bounded.
 import { join } from 'node:path';
 
 import { Memory } from '../lib/door.mjs';
@@ -9,15 +9,22 @@ import { rssAnonMiB, scratchFolder } from '../lib/machine.mjs';
 import { slope } from '../lib/numbers.mjs';
 import { TRUTH_K, rowOf, sensors } from '../lib/sets.mjs';
 
-const K = 10, LIVE = 1_000, TURNOVER = 50_000, STEP = 10;
+const K = 10,
+  LIVE = 1_000,
+  TURNOVER = 50_000,
+  STEP = 10;
 /** Rows between two looks at recall and size. */
-const LOOK = 500, QUERIES = 20;
+const LOOK = 500,
+  QUERIES = 20;
 const DELETED = 50;
 
-/** Worst answer length and recall of QUERIES queries against the exact top of rows [first, last). */
+/**
+ * Worst answer length and recall of QUERIES queries against the exact top of rows [first, last).
+ */
 function look(memory, set, first, last, at) {
   const live = set.base.subarray(first * set.dimensions, last * set.dimensions);
-  let full = K, hits = 0;
+  let full = K,
+    hits = 0;
   for (let i = 0; i < QUERIES; i++) {
     const vector = rowOf(set.query, (at + i) % set.queries, set.dimensions);
     const { ids } = memory.querySync({ vector, k: K });
@@ -34,12 +41,18 @@ async function slide(set, folder) {
   const start = performance.now();
   for (let row = 0; row < LIVE + TURNOVER; row += STEP) {
     await memory.insert(set.base.subarray(row * set.dimensions, (row + STEP) * set.dimensions));
-    const last = row + STEP, first = Math.max(0, last - LIVE);
+    const last = row + STEP,
+      first = Math.max(0, last - LIVE);
     if (first > 0) await memory.forget(Array.from({ length: STEP }, (_, i) => first - STEP + i));
     if (first > 0 && first % LOOK === 0) {
       const { fileBytes, live, tailRows, deadRows } = memory.stats();
       looks.push({
-        done: first, ...look(memory, set, first, last, first), fileBytes, live, tailRows, deadRows,
+        done: first,
+        ...look(memory, set, first, last, first),
+        fileBytes,
+        live,
+        tailRows,
+        deadRows,
         rss: rssAnonMiB(),
       });
     }
@@ -59,7 +72,9 @@ async function deleteTop(set, folder) {
     for (let i = 0; i < DELETED; i++) gone.add(set.truth[q * TRUTH_K + i]);
   }
   await memory.forget([...gone]);
-  let full = K, hits = 0, dead = 0;
+  let full = K,
+    hits = 0,
+    dead = 0;
   for (let q = 0; q < QUERIES; q++) {
     const vector = rowOf(set.query, q, set.dimensions);
     const { ids } = memory.querySync({ vector, k: K });
@@ -74,44 +89,54 @@ async function deleteTop(set, folder) {
   return { full, recall: hits / (QUERIES * K), dead, gone: gone.size };
 }
 
-export async function run(report) {
-  const set = await sensors('60k');
-  const folder = scratchFolder();
-  globalThis.gc?.();
-  const { looks, seconds, fileBytes, kernels, live } = await slide(set, folder);
-  report.kernels(kernels);
-  report.figure('results for k = 10, every look', '', looks.map((l) => l.full), ['=', K], 'worst');
-  report.figure('recall@10, every look', '', looks.map((l) => l.recall), ['>=', 0.95], 'worst');
+function sizeFigures(report, looks) {
   const later = looks.slice(looks.length >> 1);
-  const growth = (key) => slope(later.map((l) => l.done), later.map((l) => l[key])) * 1000;
-  const least = Math.min(...later.map((l) => l.fileBytes));
-  report.figure('file, second half', 'MiB', later.map((l) => l.fileBytes / 2 ** 20), ['<=', 32], 'worst');
-  report.figure('file slope, second half, per 1,000 inserts', 'KiB', [growth('fileBytes') / 1024],
-    ['<=', 64]);
-  report.figure('RssAnon slope, second half, per 1,000 inserts', 'KiB', [growth('rss') * 1024],
-    ['<=', 64]);
-  report.figure('RssAnon of the process, second half', 'MiB', later.map((l) => l.rss));
-  report.figure('live at the end', '', [live], ['=', LIVE]);
-  report.figure('file when settled', 'MiB', [fileBytes / 2 ** 20]);
-  report.figure('vectors in and out', '1/s', [TURNOVER / seconds]);
-  report.note(`${looks.length} looks of ${QUERIES} queries; inserts and deletes in steps of ${STEP}, ` +
-    `awaited; smallest file in the second half ${(least / 2 ** 20).toFixed(1)} MiB`);
-  const top = await deleteTop(set, folder);
-  report.figure(`k after deleting the true top ${DELETED} (60,000 rows)`, '', [top.full], ['=', K]);
-  report.figure('  recall@10 of the rest', '', [top.recall], ['>=', 0.95]);
-  report.figure(`  deleted rows among the answers (${top.gone} deleted)`, '', [top.dead], ['=', 0]);
+  const of = (key, scale = 1) => later.map((l) => l[key] / scale);
+  const growth = (key) => slope(of('done'), of(key)) * 1000;
+  const perThousand = 'slope, second half, per 1,000 inserts';
+  report.figure('file, second half', 'MiB', of('fileBytes', 2 ** 20), ['<=', 32], 'worst');
+  report.figure(`file ${perThousand}`, 'KiB', [growth('fileBytes') / 1024], ['<=', 64]);
+  report.figure('RssAnon of the process, second half', 'MiB', of('rss'));
+  report.figure(`RssAnon ${perThousand}`, 'KiB', [growth('rss') * 1024], ['<=', 64]);
   report.plot('churn-bytes', {
     title: 'Churn: bytes in the file, 1,000 live vectors',
-    x: { title: 'inserted and deleted', from: 0 }, y: { title: 'MiB', from: 0 },
+    x: { title: 'inserted and deleted', from: 0 },
+    y: { title: 'MiB', from: 0 },
     series: [
       { name: 'file', points: looks.map((l) => [l.done, l.fileBytes / 2 ** 20]) },
       { name: 'RssAnon', points: looks.map((l) => [l.done, l.rss]) },
     ],
   });
+}
+
+function recallFigures(report, looks) {
+  const of = (key) => looks.map((l) => l[key]);
+  report.figure('results for k = 10, every look', '', of('full'), ['=', K], 'worst');
+  report.figure('recall@10, every look', '', of('recall'), ['>=', 0.95], 'worst');
   report.plot('churn-recall', {
-    title: 'Churn: recall@10 of 20 queries at each look',
-    x: { title: 'inserted and deleted', from: 0 }, y: { title: 'recall@10', from: 0.9, to: 1.005 },
+    title: `Churn: recall@10 of ${QUERIES} queries at each look`,
+    x: { title: 'inserted and deleted', from: 0 },
+    y: { title: 'recall@10', from: 0.9, to: 1.005 },
     series: [{ name: 'ruvector-edge', points: looks.map((l) => [l.done, l.recall]) }],
     target: { y: 0.95, text: 'target 0.95' },
   });
+}
+
+export async function run(report) {
+  const set = await sensors('60k');
+  const folder = scratchFolder();
+  const { looks, seconds, fileBytes, kernels, live } = await slide(set, folder);
+  report.kernels(kernels);
+  recallFigures(report, looks);
+  sizeFigures(report, looks);
+  report.figure('live at the end', '', [live], ['=', LIVE]);
+  report.figure('file when settled', 'MiB', [fileBytes / 2 ** 20]);
+  report.figure('vectors in and out', '1/s', [TURNOVER / seconds]);
+  report.note(
+    `${looks.length} looks of ${QUERIES} queries; inserts and deletes in steps of ${STEP}, awaited`,
+  );
+  const top = await deleteTop(set, folder);
+  report.figure(`k after deleting the true top ${DELETED} (60,000 rows)`, '', [top.full], ['=', K]);
+  report.figure('  recall@10 of the rest', '', [top.recall], ['>=', 0.95]);
+  report.figure(`  deleted rows among the answers (${top.gone} deleted)`, '', [top.dead], ['=', 0]);
 }

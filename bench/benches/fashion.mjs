@@ -30,10 +30,18 @@ async function measure(report, set, metric, repeats) {
     report.figure(`${metric}: queries a CPU second at ef ${at.ef}`, '1/s', at.cpuRates);
   }
   await memory.close();
-  report.table(`${metric}, k = 10, querySync, median of ${repeats} rounds`,
+  report.table(
+    `${metric}, k = 10, querySync, median of ${repeats} rounds`,
     ['ef', 'recall@10', 'QPS', 'per CPU s', 'p50 ms', 'p99 ms'],
-    points.map((p) => [String(p.ef), p.recall.toFixed(4), median(p.rates), median(p.cpuRates),
-      median(p.p50s), median(p.p99s)]));
+    points.map((p) => [
+      String(p.ef),
+      p.recall.toFixed(4),
+      median(p.rates),
+      median(p.cpuRates),
+      median(p.p50s),
+      median(p.p99s),
+    ]),
+  );
   return points;
 }
 
@@ -47,7 +55,9 @@ export async function run(report, { repeats }) {
   }
   report.plot('fashion', {
     title: 'Fashion-MNIST: recall against rate, one thread, from JavaScript',
-    x: { title: 'recall@10', to: 1 }, y: { title: 'queries a second', log: true }, series,
+    x: { title: 'recall@10', to: 1 },
+    y: { title: 'queries a second', log: true },
+    series,
     target: { x: 0.95, text: '0.95' },
   });
   return undefined;

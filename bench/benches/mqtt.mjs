@@ -1,6 +1,7 @@
-// Acknowledged messages a second of one connection with 200 in flight, each one vector of 128 floats at
-// QoS 1, into a real memory. Load comes from another process. Through mosquitto, which acknowledges the
-// publisher itself, our own acknowledgements are counted: they are what durability stands behind.
+// Acknowledged messages a second of one connection with 200 in flight, each one vector of 128
+// floats at QoS 1, into a real memory. Load comes from another process. Through mosquitto, which
+// acknowledges the publisher itself, our own acknowledgements are counted: they are what durability
+// stands behind.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -12,8 +13,11 @@ import { Child } from '../lib/child.mjs';
 import { Memory, startMqtt, world } from '../lib/door.mjs';
 import { scratchFolder } from '../lib/machine.mjs';
 
-const DIMENSIONS = 128, WINDOW = 200, MESSAGES = 10_000;
-const NODE = 'bench', TOPIC = `rve/${NODE}/ingest/load`;
+const DIMENSIONS = 128,
+  WINDOW = 200,
+  MESSAGES = 10_000;
+const NODE = 'bench',
+  TOPIC = `rve/${NODE}/ingest/load`;
 
 /** Debian's mosquitto on a free port, or null (with a line) where it is not installed. */
 async function startMosquitto(folder) {
@@ -27,8 +31,12 @@ async function startMosquitto(folder) {
   probe.close();
   await once(probe, 'close');
   const config = [
-    `listener ${port} 127.0.0.1`, 'allow_anonymous true', 'max_inflight_messages 200',
-    'max_queued_messages 0', 'persistence false', 'log_type all',
+    `listener ${port} 127.0.0.1`,
+    'allow_anonymous true',
+    'max_inflight_messages 200',
+    'max_queued_messages 0',
+    'persistence false',
+    'log_type all',
   ];
   if (process.getuid?.() === 0) config.push('user root');
   writeFileSync(join(folder, 'm.conf'), config.join('\n'));
@@ -49,13 +57,22 @@ async function oneLoad(folder, { client, port, lingerMs, boot }) {
   const path = join(folder, `mqtt-${boot}.rve`);
   const memory = await Memory.open(path, { dimensions: DIMENSIONS, lingerMs });
   const mqtt = await startMqtt({
-    memory, dimensions: DIMENSIONS, node: NODE, ...world,
-    ...(client === null ? { broker: { port: 0 } } : { client: { ...client, clientId: `b${boot}` } }),
+    memory,
+    dimensions: DIMENSIONS,
+    node: NODE,
+    ...world,
+    ...(client === null
+      ? { broker: { port: 0 } }
+      : { client: { ...client, clientId: `b${boot}` } }),
   });
   const child = new Child('publisher');
   const load = child.ask('load', {
-    port: client === null ? mqtt.port : port, topic: TOPIC, dimensions: DIMENSIONS,
-    count: MESSAGES, window: WINDOW, boot,
+    port: client === null ? mqtt.port : port,
+    topic: TOPIC,
+    dimensions: DIMENSIONS,
+    count: MESSAGES,
+    window: WINDOW,
+    boot,
   });
   while (mqtt.stats().acked === 0) await Promise.race([pause(1), load]);
   const start = performance.now();
@@ -69,8 +86,12 @@ async function oneLoad(folder, { client, port, lingerMs, boot }) {
   await mqtt.stop();
   await memory.close();
   return {
-    rate: client === null ? theirs.perSecond : ours, p50: theirs.p50Ms, p99: theirs.p99Ms,
-    bodyBytes: theirs.bodyBytes, perGroup: MESSAGES / groups, kernels,
+    rate: client === null ? theirs.perSecond : ours,
+    p50: theirs.p50Ms,
+    p99: theirs.p99Ms,
+    bodyBytes: theirs.bodyBytes,
+    perGroup: MESSAGES / groups,
+    kernels,
   };
 }
 
@@ -93,13 +114,31 @@ export async function run(report, { repeats }) {
   mosquitto?.stop();
   report.kernels(cases[0].runs[0].kernels);
   for (const { door, lingerMs, runs } of cases) {
-    report.figure(`acknowledged, ${door.name}, linger ${lingerMs}`, 'msg/s', runs.map((r) => r.rate),
-      ['>=', 5_000]);
-    report.figure('  messages a group', '', runs.map((r) => r.perGroup));
+    report.figure(
+      `acknowledged, ${door.name}, linger ${lingerMs}`,
+      'msg/s',
+      runs.map((r) => r.rate),
+      ['>=', 5_000],
+    );
+    report.figure(
+      '  messages a group',
+      '',
+      runs.map((r) => r.perGroup),
+    );
     if (door.client !== null) continue;
-    report.figure('  publish to PUBACK, p50', 'ms', runs.map((r) => r.p50));
-    report.figure('  publish to PUBACK, p99', 'ms', runs.map((r) => r.p99));
+    report.figure(
+      '  publish to PUBACK, p50',
+      'ms',
+      runs.map((r) => r.p50),
+    );
+    report.figure(
+      '  publish to PUBACK, p99',
+      'ms',
+      runs.map((r) => r.p99),
+    );
   }
-  report.note(`${MESSAGES} messages of ${cases[0].runs[0].bodyBytes} bytes, QoS 1, ${WINDOW} in flight, ` +
-    'one connection; each stored and counted');
+  report.note(
+    `${MESSAGES} messages of ${cases[0].runs[0].bodyBytes} bytes, QoS 1, ${WINDOW} in flight, ` +
+      'one connection; each stored and counted',
+  );
 }

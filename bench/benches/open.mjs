@@ -1,7 +1,7 @@
-// From Memory.open() to the first answer, in a new process each time, with the file out of the page cache
-// and in it. States: closed cleanly; killed with the tail just short of a seal; killed in the middle of
-// full-rate ingest, with nothing linked and the tail as long as it gets.
-import { copyFileSync } from 'node:fs';
+// From Memory.open() to the first answer, in a new process each time, with the file out of the page
+// cache and in it. States: closed cleanly; killed with the tail just short of a seal; killed in the
+// middle of full-rate ingest, with nothing linked and the tail as long as it gets.
+import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Child } from '../lib/child.mjs';
@@ -46,7 +46,7 @@ async function makeStores(folder) {
 async function openOnce(store, copy, cold, row) {
   copyFileSync(store.path, copy);
   evict(copy); // Also writes what the copy left dirty.
-  if (!cold) copyFileSync(copy, '/dev/null');
+  if (!cold) readFileSync(copy);
   const cached = cachedBytes(copy);
   const child = new Child('store');
   await child.ask('prepare', { name: '100k' });
@@ -68,17 +68,41 @@ export async function run(report, { repeats }) {
       }
       const what = `${name}, ${cold ? 'cold' : 'warm'} cache`;
       report.kernels(runs[0].kernels);
-      report.figure(`open to first answer, ${what}`, 'ms', runs.map((r) => r.answered), ['<', 100]);
-      report.figure(`  of it the open, ${what}`, 'ms', runs.map((r) => r.opened));
+      report.figure(
+        `open to first answer, ${what}`,
+        'ms',
+        runs.map((r) => r.answered),
+        ['<', 100],
+      );
+      report.figure(
+        `  of it the open, ${what}`,
+        'ms',
+        runs.map((r) => r.opened),
+      );
       const top = new Set(set.truth.subarray(0, 10));
       const recall = runs[0].ids.filter((id) => top.has(id)).length;
-      rows.push([what, store.rows, store.tail, store.frozen, runs[0].live, recall,
-        runs[0].cached / 2 ** 20]);
-      report.figure(`  vectors there again, ${what}`, '', runs.map((r) => r.live),
-        ['=', store.rows], 'worst');
+      rows.push([
+        what,
+        store.rows,
+        store.tail,
+        store.frozen,
+        runs[0].live,
+        recall,
+        runs[0].cached / 2 ** 20,
+      ]);
+      report.figure(
+        `  vectors there again, ${what}`,
+        '',
+        runs.map((r) => r.live),
+        ['=', store.rows],
+        'worst',
+      );
     }
   }
-  report.table('stores as they were left', ['state', 'acked', 'in tail', 'unlinked', 'after', 'of top 10',
-    'MiB cached'], rows);
-  report.note('cold: out of the guest\'s page cache; a host under it may still hold the blocks');
+  report.table(
+    'stores as they were left',
+    ['state', 'acked', 'in tail', 'unlinked', 'after', 'of top 10', 'MiB cached'],
+    rows,
+  );
+  report.note("cold: out of the guest's page cache; a host under it may still hold the blocks");
 }

@@ -1,5 +1,5 @@
-// Recall against rate beside usearch and hnswlib, same set, same run: at each ef each library takes its
-// turn, round after round, so that all meet the same machine. One thread, one query a call.
+// Recall against rate beside usearch and hnswlib, same set, same run: at each ef each library takes
+// its turn, round after round, so that all meet the same machine. One thread, one query a call.
 import { join } from 'node:path';
 
 import { Memory, peer } from '../lib/door.mjs';
@@ -9,8 +9,9 @@ import { interpolate, median } from '../lib/numbers.mjs';
 import { rowOf, sensors } from '../lib/sets.mjs';
 import { passOf, pointOf } from '../lib/sweep.mjs';
 
-const LINKS = 16, EF_BUILD = 128;
-const EFS = [10, 14, 20, 28, 40, 56, 80, 112, 160];
+const LINKS = 16,
+  EF_BUILD = 128;
+const EFS = [1, 4, 10, 14, 20, 28, 40, 56, 80, 112, 160];
 const MINE = 'ruvector-edge';
 
 // Each opener gives { name, seconds, prepare(ef), search(vector, k, ef) -> ids } or null.
@@ -21,7 +22,10 @@ async function mine(set) {
   const memory = await filled(Memory, path, set);
   const seconds = (performance.now() - start) / 1000;
   return {
-    name: MINE, seconds, memory, prepare: () => {},
+    name: MINE,
+    seconds,
+    memory,
+    prepare: () => {},
     search: (vector, k, ef) => memory.querySync({ vector, k, ef }).ids,
   };
 }
@@ -41,7 +45,8 @@ async function usearch(set) {
   built.save(path);
   let index = built;
   return {
-    name: 'usearch f32', seconds,
+    name: 'usearch f32',
+    seconds,
     prepare: (ef) => {
       index = make(ef);
       index.load(path);
@@ -67,7 +72,9 @@ async function hnswlib(set) {
     plain.set(vector.byteOffset, Array.from(vector));
   }
   return {
-    name: 'hnswlib f32', seconds, prepare: (ef) => index.setEf(ef),
+    name: 'hnswlib f32',
+    seconds,
+    prepare: (ef) => index.setEf(ef),
     search: (vector, k) => index.searchKnn(plain.get(vector.byteOffset), k).neighbors,
   };
 }
@@ -75,7 +82,11 @@ async function hnswlib(set) {
 /** Rate at a recall, on the line between the measured points; by wall time and by CPU time. */
 function rateAt(points, recall) {
   const sorted = [...points].sort((a, b) => a.recall - b.recall);
-  const of = (key) => interpolate(sorted.map((p) => ({ x: p.recall, y: median(p[key]) })), recall);
+  const of = (key) =>
+    interpolate(
+      sorted.map((p) => ({ x: p.recall, y: median(p[key]) })),
+      recall,
+    );
   return { wall: of('rates'), cpu: of('cpuRates') };
 }
 
@@ -87,6 +98,11 @@ export async function run(report, { repeats }) {
     if (library !== null) libraries.push(library);
   }
   report.kernels(libraries[0].memory.stats().kernels);
+  const { segments, tailRows } = libraries[0].memory.stats();
+  report.note(
+    `${MINE} settled: segments of ${segments.map((s) => s.rows).join(', ')} rows, ` +
+      `${tailRows} rows in the tail`,
+  );
   const passes = new Map(libraries.map(({ name }) => [name, EFS.map(() => [])]));
   for (const [e, ef] of EFS.entries()) {
     for (const library of libraries) library.prepare(ef);
@@ -99,7 +115,9 @@ export async function run(report, { repeats }) {
     }
   }
   const curves = libraries.map(({ name, seconds }) => ({
-    name, seconds, points: EFS.map((ef, e) => pointOf(ef, passes.get(name)[e])),
+    name,
+    seconds,
+    points: EFS.map((ef, e) => pointOf(ef, passes.get(name)[e])),
   }));
   tell(report, set, curves);
   await libraries[0].memory.close();
@@ -112,25 +130,38 @@ function tell(report, set, curves) {
     for (const [name, { wall, cpu }] of rates) {
       report.figure(`QPS at recall ${recall}, ${name}`, '1/s', [wall]);
       report.figure('  queries a CPU second', '1/s', [cpu]);
-      if (name !== MINE) report.figure(`  ratio of ${MINE} to it, by CPU time`, 'x', [own.cpu / cpu]);
+      if (name !== MINE)
+        report.figure(`  ratio of ${MINE} to it, by CPU time`, 'x', [own.cpu / cpu]);
     }
   }
   for (const { name, seconds } of curves) {
     const what = name === MINE ? 'durable, to settled' : 'in RAM, one thread';
     report.figure(`build, ${name}, ${what}`, 'vec/s', [set.rows / seconds]);
   }
-  report.table('60,000 x 128, k = 10, one thread, median of the rounds',
+  report.table(
+    '60,000 x 128, k = 10, one thread, median of the rounds',
     ['library', 'ef', 'recall@10', 'QPS', 'per CPU s', 'p50 ms', 'p99 ms'],
-    curves.flatMap(({ name, points }) => points.map((p) => [
-      name, p.ef, p.recall.toFixed(4), median(p.rates), median(p.cpuRates), median(p.p50s),
-      median(p.p99s)])));
+    curves.flatMap(({ name, points }) =>
+      points.map((p) => [
+        name,
+        p.ef,
+        p.recall.toFixed(4),
+        median(p.rates),
+        median(p.cpuRates),
+        median(p.p50s),
+        median(p.p99s),
+      ]),
+    ),
+  );
   report.note(`graphs with M = ${LINKS} and efConstruction = ${EF_BUILD}; ours with its defaults`);
   report.note('a point outside the measured recalls is shown as –');
   report.plot('peers', {
     title: 'Recall against rate, 60,000 x 128, one thread, from JavaScript',
-    x: { title: 'recall@10', to: 1 }, y: { title: 'queries a CPU second', log: true },
+    x: { title: 'recall@10', to: 1 },
+    y: { title: 'queries a CPU second', log: true },
     series: curves.map(({ name, points }) => ({
-      name, points: points.map((p) => [p.recall, median(p.cpuRates)]),
+      name,
+      points: points.map((p) => [p.recall, median(p.cpuRates)]),
     })),
     target: { x: 0.95, text: '0.95' },
   });

@@ -1,5 +1,5 @@
-// Queries on 100,000 vectors: recall and rate by ef on the settled memory, then latencies at rest and
-// while another process publishes to the same memory over MQTT.
+// Queries on 100,000 vectors: recall and rate by ef on the settled memory, then latencies at rest
+// and while another process publishes to the same memory over MQTT.
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 
@@ -18,7 +18,8 @@ const MANY = 32;
 /** Long enough for p99 to stand on hundreds of queries. */
 const PHASE_MS = 2_500;
 
-// What the other process publishes. `rows` a message, `perSecond` messages (0: as fast as acknowledged).
+// What the other process publishes. `rows` a message, `perSecond` messages (0: as fast as
+// acknowledged).
 const FLOWS = [
   { name: 'at rest', flow: null },
   { name: '1,000 singles/s', flow: { rows: 1, window: 200, perSecond: 1000 } },
@@ -39,8 +40,8 @@ const METHODS = {
 };
 
 /**
- * Latencies in ms of one method for PHASE_MS, one call after the other. Between calls the event loop
- * gets its turn, or no message would come in beside querySync().
+ * Latencies in ms of one method for PHASE_MS, one call after the other. Between calls the event
+ * loop gets its turn, or no message would come in beside querySync().
  */
 async function latenciesOf(method, memory, set) {
   const latencies = [];
@@ -71,8 +72,13 @@ async function phase(memory, set, port, { name, flow }, boot) {
     const latencies = await latenciesOf(method, memory, set);
     const inserts = ((memory.stats().inserts - before) / (performance.now() - start)) * 1000;
     rows.push({
-      flow: name, method, inserts, queries: latencies.length,
-      p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99), max: Math.max(...latencies),
+      flow: name,
+      method,
+      inserts,
+      queries: latencies.length,
+      p50: quantile(latencies, 0.5),
+      p99: quantile(latencies, 0.99),
+      max: Math.max(...latencies),
     });
   }
   if (child !== null) {
@@ -94,13 +100,22 @@ function recallFigures(report, points) {
     report.figure(`QPS at ${at}, one thread`, '1/s', point.rates);
     report.figure(`  queries a CPU second at ${at}`, '1/s', point.cpuRates);
   }
-  report.table('settled, k = 10, querySync, median of the rounds',
+  report.table(
+    'settled, k = 10, querySync, median of the rounds',
     ['ef', 'recall@10', 'QPS', 'per CPU s', 'p50 ms', 'p99 ms'],
-    points.map((p) => [String(p.ef), p.recall.toFixed(4), median(p.rates), median(p.cpuRates),
-      median(p.p50s), median(p.p99s)]));
+    points.map((p) => [
+      String(p.ef),
+      p.recall.toFixed(4),
+      median(p.rates),
+      median(p.cpuRates),
+      median(p.p50s),
+      median(p.p99s),
+    ]),
+  );
   report.plot('query', {
     title: 'Recall against rate, 100,000 x 128, one thread, from JavaScript',
-    x: { title: 'recall@10', to: 1 }, y: { title: 'queries a CPU second', log: true },
+    x: { title: 'recall@10', to: 1 },
+    y: { title: 'queries a CPU second', log: true },
     series: [{ name: 'ruvector-edge', points: points.map((p) => [p.recall, median(p.cpuRates)]) }],
     target: { x: 0.95, text: '0.95' },
   });
@@ -119,16 +134,27 @@ export async function run(report, { repeats }) {
   report.figure('querySync p50 at once after inserting', 'ms', [fresh.p50]);
   report.note(`at once after inserting: ${tailRows} rows in the tail, ${frozenRows} frozen`);
   await memory.settle();
-  report.note(`settled segments: ${memory.stats().segments.map((s) => s.rows).join(', ')} rows, ` +
-    `${memory.stats().tailRows} in the tail`);
-  recallFigures(report, EFS.map((ef) => sweepOf(search, set, ef, repeats)));
+  report.note(
+    `settled segments: ${memory
+      .stats()
+      .segments.map((s) => s.rows)
+      .join(', ')} rows, ` + `${memory.stats().tailRows} in the tail`,
+  );
+  recallFigures(
+    report,
+    EFS.map((ef) => sweepOf(search, set, ef, repeats)),
+  );
 
   const mqtt = await startMqtt({
-    memory, dimensions: set.dimensions, node: 'bench', ...world, broker: { port: 0 },
+    memory,
+    dimensions: set.dimensions,
+    node: 'bench',
+    ...world,
+    broker: { port: 0 },
   });
   const rows = [];
   for (const [i, flow] of FLOWS.entries()) {
-    rows.push(...await phase(memory, set, mqtt.port, flow, i + 1));
+    rows.push(...(await phase(memory, set, mqtt.port, flow, i + 1)));
   }
   for (const { flow, method, p50, p99 } of rows) {
     const bounded = method !== 'queryMany' && flow !== 'batches of 100, full speed';
@@ -137,9 +163,11 @@ export async function run(report, { repeats }) {
     report.figure(`${method} p50, ${busy}`, 'ms', [p50], target(1));
     report.figure(`${method} p99, ${busy}`, 'ms', [p99], target(10));
   }
-  report.table(`ef ${EF_OF_LATENCIES}, k = 10; queryMany asks ${MANY} at once`,
+  report.table(
+    `ef ${EF_OF_LATENCIES}, k = 10; queryMany asks ${MANY} at once`,
     ['ingest', 'call', 'vec/s in', 'calls', 'p50 ms', 'p99 ms', 'max ms'],
-    rows.map((r) => [r.flow, r.method, r.inserts, r.queries, r.p50, r.p99, r.max]));
+    rows.map((r) => [r.flow, r.method, r.inserts, r.queries, r.p50, r.p99, r.max]),
+  );
   await mqtt.stop();
   await memory.close();
 }

@@ -6,9 +6,11 @@ import { bytesOnDisk, scratchFolder } from '../lib/machine.mjs';
 
 const DIMENSIONS = 128;
 const RAW = DIMENSIONS * 4;
-const SET = '100k', ROWS = 100_000;
+const SET = '100k',
+  ROWS = 100_000;
 
-// Slow rates: all at once, each in its own process and file. `seconds` gives each at least 150 inserts.
+// Slow rates: all at once, each in its own process and file. `seconds` gives each at least 150
+// inserts.
 const PACES = [
   { perSecond: 10, seconds: 16, lingerMs: 0 },
   { perSecond: 100, seconds: 16, lingerMs: 0 },
@@ -62,7 +64,9 @@ async function paced(folder, pace) {
   await child.ask('close');
   await child.end();
   return {
-    pace, groups: done.groups, perGroup: done.bytesWrittenIngest / done.groups,
+    pace,
+    groups: done.groups,
+    perGroup: done.bytesWrittenIngest / done.groups,
     factor: done.bytesWrittenIngest / done.vectorBytesInserted,
     kernel: (done.written - before.written) / done.vectorBytesInserted,
     vectors: done.inserts,
@@ -86,7 +90,12 @@ export async function run(report, { repeats }) {
   report.figure('bytes a group, full rate', 'B', of('perGroup'));
   for (const { pace, factor } of slow) {
     const bound = pace.perSecond !== 10 ? null : pace.lingerMs === 0 ? ['<=', 10] : ['<=', 2];
-    report.figure(`written / vector bytes, ${pace.perSecond}/s, linger ${pace.lingerMs}`, 'x', [factor], bound);
+    report.figure(
+      `written / vector bytes, ${pace.perSecond}/s, linger ${pace.lingerMs}`,
+      'x',
+      [factor],
+      bound,
+    );
   }
   report.figure('file bytes / raw bytes, settled', 'x', of('file'));
   report.figure('  live and fixed parts of it', 'x', of('live'));
@@ -94,18 +103,32 @@ export async function run(report, { repeats }) {
   report.figure('RssAnon the memory adds, peak', 'MiB', of('rssPeak'));
   report.figure('RssAnon the memory adds, settled', 'MiB', of('rssSettled'));
   report.figure('RssAnon of Node and the set before', 'MiB', of('rssBefore'));
-  report.table(`singles at a pace, ${RAW} bytes each`,
+  report.table(
+    `singles at a pace, ${RAW} bytes each`,
     ['rate', 'linger ms', 'vectors', 'groups', 'bytes a group', 'written/vector', 'by the kernel'],
-    slow.map((s) => [`${s.pace.perSecond}/s`, s.pace.lingerMs, s.vectors, s.groups, s.perGroup, s.factor,
-      s.kernel]));
+    slow.map((s) => [
+      `${s.pace.perSecond}/s`,
+      s.pace.lingerMs,
+      s.vectors,
+      s.groups,
+      s.perGroup,
+      s.factor,
+      s.kernel,
+    ]),
+  );
   report.plot('wear', {
     title: 'Bytes written for each byte of vectors, singles at a pace',
-    x: { title: 'vectors a second', log: true }, y: { title: 'written / vector bytes', log: true },
+    x: { title: 'vectors a second', log: true },
+    y: { title: 'written / vector bytes', log: true },
     series: [
-      { name: 'linger 0', points: slow.filter((s) => s.pace.lingerMs === 0)
-        .map((s) => [s.pace.perSecond, s.factor]) },
-      { name: 'linger 100 to 1,000 ms', points: slow.filter((s) => s.pace.lingerMs > 0)
-        .map((s) => [s.pace.perSecond, s.factor]) },
+      {
+        name: 'linger 0',
+        points: slow.filter((s) => s.pace.lingerMs === 0).map((s) => [s.pace.perSecond, s.factor]),
+      },
+      {
+        name: 'linger 100 to 1,000 ms',
+        points: slow.filter((s) => s.pace.lingerMs > 0).map((s) => [s.pace.perSecond, s.factor]),
+      },
       { name: 'full rate, batches', points: [[50_000, full[0].ingest]] },
     ],
     target: { y: 1.1, text: '1.1 at full rate' },

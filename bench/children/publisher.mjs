@@ -1,5 +1,5 @@
-// Publishes to an MQTT broker from a process of its own, so that making load costs the measured process
-// nothing but what it receives.
+// Publishes to an MQTT broker from a process of its own, so that making load costs the measured
+// process nothing but what it receives.
 import { connectAsync } from 'mqtt';
 
 import { serve } from '../lib/child.mjs';
@@ -14,7 +14,8 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 function bodiesOf({ dimensions, rows, boot }) {
   const normal = gaussian(uniform(boot));
   const made = Array.from({ length: 16 }, () =>
-    Float32Array.from({ length: rows * dimensions }, normal));
+    Float32Array.from({ length: rows * dimensions }, normal),
+  );
   return (message) => {
     const matrix = made[message % made.length];
     matrix[message % matrix.length] = (message % 1000) / 1000 + 0.001;
@@ -29,17 +30,23 @@ async function flow({ port, topic, window, perSecond, ...shape }) {
   const body = bodiesOf(shape);
   const latencies = [];
   const start = performance.now();
-  let sent = 0, open = 0;
+  let sent = 0,
+    open = 0;
   flowing = true;
   while (flowing) {
     const due = perSecond === 0 ? Infinity : ((performance.now() - start) / 1000) * perSecond;
     while (flowing && sent < due && open < window) {
       const at = performance.now();
       open += 1;
-      client.publishAsync(topic, body(sent), { qos: 1 }).then(() => {
-        open -= 1;
-        latencies.push(performance.now() - at);
-      }, () => { flowing = false; });
+      client.publishAsync(topic, body(sent), { qos: 1 }).then(
+        () => {
+          open -= 1;
+          latencies.push(performance.now() - at);
+        },
+        () => {
+          flowing = false;
+        },
+      );
       sent += 1;
     }
     await pause(1);
@@ -48,13 +55,20 @@ async function flow({ port, topic, window, perSecond, ...shape }) {
   const ms = performance.now() - start;
   await client.endAsync(true);
   return {
-    acked: latencies.length, ms, perSecond: (latencies.length / ms) * 1000,
-    p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99),
+    acked: latencies.length,
+    ms,
+    perSecond: (latencies.length / ms) * 1000,
+    p50Ms: quantile(latencies, 0.5),
+    p99Ms: quantile(latencies, 0.99),
   };
 }
 
 serve({
   load: async (options) => runLoad({ ...options, now: () => performance.now() }),
   flow,
-  now: { stop: () => { flowing = false; } },
+  now: {
+    stop: () => {
+      flowing = false;
+    },
+  },
 });

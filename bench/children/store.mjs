@@ -1,5 +1,5 @@
-// A process that holds one memory: fills it, tells what it cost, opens it cold. Fresh for each figure, so
-// that resident memory and written bytes are this memory's alone.
+// A process that holds one memory: fills it, tells what it cost, opens it cold. Fresh for each
+// figure, so that resident memory and written bytes are this memory's alone.
 import { Memory } from '../lib/door.mjs';
 import { serve } from '../lib/child.mjs';
 import { insertRows } from '../lib/fill.mjs';
@@ -12,7 +12,12 @@ let rssPeak = 0;
 let watch = null;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const counters = () => ({ ...memory.stats(), written: writeBytes(), rssAnonMiB: rssAnonMiB(), rssPeak });
+const counters = () => ({
+  ...memory.stats(),
+  written: writeBytes(),
+  rssAnonMiB: rssAnonMiB(),
+  rssPeak,
+});
 
 serve({
   /** Loads the set first, so that its memory is not counted as the store's. */
@@ -23,7 +28,9 @@ serve({
   open: async ({ path, options }) => {
     memory = await Memory.open(path, options);
     rssPeak = 0;
-    watch = setInterval(() => { rssPeak = Math.max(rssPeak, rssAnonMiB()); }, 10);
+    watch = setInterval(() => {
+      rssPeak = Math.max(rssPeak, rssAnonMiB());
+    }, 10);
     return counters();
   },
   insert: async ({ from, to, batch, inFlight }) => {
@@ -42,7 +49,9 @@ serve({
     await Promise.all(open);
     return counters();
   },
-  /** Fills the tail as far as it goes while inserts run at full speed; gives the rows it then holds. */
+  /**
+   * Fills the tail as far as it goes while inserts run at full speed; gives the rows it then holds.
+   */
   fillTail: async ({ wanted, rowsMax }) => {
     let row = 0;
     const open = [];
@@ -70,7 +79,11 @@ serve({
     const again = performance.now();
     memory.querySync({ vector, k: 10 });
     return {
-      opened, answered, second: performance.now() - again, found: ids.length, ids: [...ids],
+      opened,
+      answered,
+      second: performance.now() - again,
+      found: ids.length,
+      ids: [...ids],
       ...counters(),
     };
   },

@@ -1,9 +1,10 @@
 /**
- * Rows of the k largest inner products, nearest first, ties to the smaller row; float64 sums. Rows for
- * which `skip` (a Set, or absent) holds are left out. Fewer than k where there are no more.
+ * Rows of the k largest inner products, nearest first, ties to the smaller row; float64 sums. Rows
+ * for which `skip` (a Set, or absent) holds are left out. Fewer than k where there are no more.
  */
 export function exactTop(base, rows, query, dimensions, k, skip) {
-  const ids = new Int32Array(k), scores = new Float64Array(k);
+  const ids = new Int32Array(k),
+    scores = new Float64Array(k);
   let held = 0;
   for (let row = 0; row < rows; row++) {
     if (skip !== undefined && skip.has(row)) continue;

@@ -1,14 +1,23 @@
 // Ways to put a matrix into a memory.
 
-/** Inserts rows [from, to) in batches, at most `inFlight` calls open at once. Resolves when durable. */
-export async function insertRows(memory, matrix, dimensions, { from = 0, to, batch, inFlight }) {
+/**
+ * Inserts rows [from, to) in batches, at most `inFlight` calls open at once. Resolves when durable.
+ * `onDurable` hears the end of each batch once it is.
+ */
+export async function insertRows(memory, matrix, dimensions, options) {
+  const { from = 0, to, batch, inFlight, onDurable = () => {} } = options;
   const open = [];
+  const next = async () => {
+    const { end, done } = open.shift();
+    await done;
+    onDurable(end);
+  };
   for (let row = from; row < to; row += batch) {
     const end = Math.min(row + batch, to);
-    open.push(memory.insert(matrix.subarray(row * dimensions, end * dimensions)));
-    if (open.length >= inFlight) await open.shift();
+    open.push({ end, done: memory.insert(matrix.subarray(row * dimensions, end * dimensions)) });
+    if (open.length >= inFlight) await next();
   }
-  await Promise.all(open);
+  while (open.length > 0) await next();
 }
 
 /** A memory at `path` with all rows of the set (ids are row numbers), settled. */

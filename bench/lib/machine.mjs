@@ -50,7 +50,9 @@ function field(file, name) {
   return match === null ? NaN : Number(match[1]);
 }
 
-/** Bytes that this process has caused to be written to storage (pages dirtied, file metadata not). */
+/**
+ * Bytes that this process has caused to be written to storage (pages dirtied, file metadata not).
+ */
 export const writeBytes = () => field('/proc/self/io', 'write_bytes');
 /** Private resident memory of this process, MiB. */
 export const rssAnonMiB = () => field('/proc/self/status', 'RssAnon') / 1024;

@@ -12,8 +12,10 @@ export const median = (values) => quantile(values, 0.5);
 /** Slope of the least-squares line through (x, y). */
 export function slope(xs, ys) {
   const mean = (v) => v.reduce((a, b) => a + b, 0) / v.length;
-  const mx = mean(xs), my = mean(ys);
-  let num = 0, den = 0;
+  const mx = mean(xs),
+    my = mean(ys);
+  let num = 0,
+    den = 0;
   for (let i = 0; i < xs.length; i++) {
     num += (xs[i] - mx) * (ys[i] - my);
     den += (xs[i] - mx) ** 2;
@@ -34,7 +36,8 @@ export function recallOf(found, truth, truthK, k) {
 /** y at x on the line through points [{ x, y }] sorted by x; NaN outside them. */
 export function interpolate(points, x) {
   for (let i = 1; i < points.length; i++) {
-    const a = points[i - 1], b = points[i];
+    const a = points[i - 1],
+      b = points[i];
     if (a.x <= x && x <= b.x) return a.y + ((b.y - a.y) * (x - a.x)) / (b.x - a.x || 1);
   }
   return NaN;

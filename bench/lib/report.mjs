@@ -19,7 +19,8 @@ function printTable(columns, rows) {
   const numeric = columns.map((_, c) => c > 0);
   for (const [r, row] of texts.entries()) {
     const cells = row.map((text, c) =>
-      numeric[c] ? text.padStart(widths[c]) : text.padEnd(widths[c]));
+      numeric[c] ? text.padStart(widths[c]) : text.padEnd(widths[c]),
+    );
     console.log(`  ${cells.join('  ').trimEnd()}`);
     if (r === 0) console.log(`  ${widths.map((w) => '-'.repeat(w)).join('  ')}`);
   }
@@ -43,8 +44,9 @@ export class Report {
   }
 
   /**
-   * One figure, measured once per repeat. `target`: [operator, bound] or absent. It is judged by the
-   * median of the repeats, since the machine is shared; `judge: 'worst'` takes the worst of them.
+   * One figure, measured once per repeat. `target`: [operator, bound] or absent. It is judged by
+   * the median of the repeats, since the machine is shared; `judge: 'worst'` takes the worst of
+   * them.
    */
   figure(what, unit, values, target = null, judge = 'median') {
     const list = [values].flat();
@@ -52,8 +54,10 @@ export class Report {
     let held = null;
     if (target !== null) {
       const [operator, bound] = target;
-      const judged = judge === 'worst'
-        ? list.every((v) => HOLDS[operator](v, bound)) : HOLDS[operator](middle, bound);
+      const judged =
+        judge === 'worst'
+          ? list.every((v) => HOLDS[operator](v, bound))
+          : HOLDS[operator](middle, bound);
       held = judged;
     }
     const sum = { min: Math.min(...list), median: middle, max: Math.max(...list) };
@@ -85,11 +89,18 @@ export class Report {
     const m = this.#machine;
     const seconds = (performance.now() - this.#started) / 1000;
     console.log(`\n== ${this.#name}: ${this.#title}`);
-    console.log(`  ${m.cpu}, ${m.cores} cores, ${m.memoryGiB} GiB, ${m.os}, Node ${m.node}, ` +
-      `kernels ${m.kernels ?? '–'}, stores on ${m.fileSystem}, load before ${m.loadBefore}`);
-    if (m.fileSystemIsRam) console.log('  WARNING: stores lie in RAM; durable rates mean nothing here.');
+    console.log(
+      `  ${m.cpu}, ${m.cores} cores, ${m.memoryGiB} GiB, ${m.os}, Node ${m.node}, ` +
+        `kernels ${m.kernels ?? '–'}, stores on ${m.fileSystem}, load before ${m.loadBefore}`,
+    );
+    if (m.fileSystemIsRam)
+      console.log('  WARNING: stores lie in RAM; durable rates mean nothing here.');
     const rows = this.#figures.map((f) => [
-      f.what, f.unit, f.min, f.median, f.max,
+      f.what,
+      f.unit,
+      f.min,
+      f.median,
+      f.max,
       f.target === null ? '' : `${f.target[0]} ${shown(f.target[1])}`,
       f.held === null ? '' : f.held ? 'held' : 'MISSED',
     ]);
@@ -101,10 +112,22 @@ export class Report {
     for (const note of this.#notes) console.log(`  note: ${note}`);
     mkdirSync(this.#folder, { recursive: true });
     const path = join(this.#folder, `${this.#name}.json`);
-    writeFileSync(path, `${JSON.stringify({
-      name: this.#name, title: this.#title, seconds, machine: m, figures: this.#figures,
-      tables: this.#tables, notes: this.#notes,
-    }, null, 2)}\n`);
+    writeFileSync(
+      path,
+      `${JSON.stringify(
+        {
+          name: this.#name,
+          title: this.#title,
+          seconds,
+          machine: m,
+          figures: this.#figures,
+          tables: this.#tables,
+          notes: this.#notes,
+        },
+        null,
+        2,
+      )}\n`,
+    );
     for (const { name, svg } of this.#plots) {
       writeFileSync(join(this.#folder, `${name}.svg`), svg);
     }

@@ -1,7 +1,10 @@
-// Seeded sensor embeddings, the same bits in every V8: the logic of the project's shared bench sets.
+// Seeded sensor embeddings, the same bits in every V8: the logic of the project's shared bench
+// sets.
 
 export const DIMENSIONS = 128;
-const STATES = 200, SHARED = 24, SEED = 20240607;
+const STATES = 200,
+  SHARED = 24,
+  SEED = 20240607;
 
 /** mulberry32: uniform in [0, 1). */
 export function uniform(seed) {
@@ -23,14 +26,15 @@ export function gaussian(u) {
       spare = null;
       return s;
     }
-    const r = Math.sqrt(-2 * Math.log(1 - u())), t = 2 * Math.PI * u();
+    const r = Math.sqrt(-2 * Math.log(1 - u())),
+      t = 2 * Math.PI * u();
     spare = r * Math.sin(t);
     return r * Math.cos(t);
   };
 }
 
-// A state is a gaussian of rank 18 to 24 in 128 dimensions whose centre drifts over the recording. The
-// centres share one 24-dimensional sub-space, so neighbours cross states.
+// A state is a gaussian of rank 18 to 24 in 128 dimensions whose centre drifts over the recording.
+// The centres share one 24-dimensional sub-space, so neighbours cross states.
 function makeStates(u, g) {
   const unit = () => {
     const v = Float64Array.from({ length: DIMENSIONS }, g);
@@ -74,11 +78,13 @@ function drawInto(g, state, time, v, out, at) {
 }
 
 /**
- * A stream as a device would embed it: it dwells in one of 200 operating states for about 25 rows, then
- * moves to another. Gives { base, query }: `rows` and `queries` unit vectors, d = 128, in shared memory.
+ * A stream as a device would embed it: it dwells in one of 200 operating states for about 25 rows,
+ * then moves to another. Gives { base, query }: `rows` and `queries` unit vectors, d = 128, in
+ * shared memory.
  */
 export function sensorSet(rows, queries) {
-  const u = uniform(SEED), g = gaussian(u);
+  const u = uniform(SEED),
+    g = gaussian(u);
   const states = makeStates(u, g);
   const total = states.reduce((a, s) => a + s.weight, 0);
   const pick = () => {
@@ -88,7 +94,8 @@ export function sensorSet(rows, queries) {
   };
   const v = new Float64Array(DIMENSIONS);
   const matrix = (n) => new Float32Array(new SharedArrayBuffer(n * DIMENSIONS * 4));
-  const base = matrix(rows), query = matrix(queries);
+  const base = matrix(rows),
+    query = matrix(queries);
   let current = pick();
   for (let row = 0; row < rows; row++) {
     if (u() < 1 / 25) current = pick();

@@ -1,11 +1,18 @@
 // A small writer of line and point charts. Axes linear or logarithmic; no library.
 
-const WIDTH = 720, HEIGHT = 420;
-const LEFT = 84, RIGHT = 190, TOP = 44, BOTTOM = 56;
+const WIDTH = 720,
+  HEIGHT = 420;
+const LEFT = 84,
+  RIGHT = 190,
+  TOP = 44,
+  BOTTOM = 56;
 const COLOURS = ['#0b6bcb', '#d1495b', '#2e8b57', '#b8860b', '#6a4c93', '#008b8b', '#8b4513'];
 
 const escaped = (text) =>
-  String(text).replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]);
+  String(text).replace(
+    /[&<>"]/g,
+    (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c],
+  );
 
 function label(value) {
   const size = Math.abs(value);
@@ -14,13 +21,16 @@ function label(value) {
   return String(Number(value.toPrecision(4)));
 }
 
-/** Round steps between low and high, about `count` of them; all powers of ten (and 2, 5) on a log axis. */
+/**
+ * Round steps between low and high, about `count` of them; all powers of ten (and 2, 5) on a log
+ * axis.
+ */
 function ticks(low, high, log, count = 6) {
   const out = [];
   if (log) {
     const wide = Math.log10(high / low) > 3;
     for (let e = Math.floor(Math.log10(low)); e <= Math.ceil(Math.log10(high)); e++) {
-      for (const m of wide ? [1] : [1, 2, 5]) {
+      for (const m of wide ? [1] : high / low < 5 ? [1, 1.5, 2, 3, 4, 5, 6, 8] : [1, 2, 5]) {
         const value = m * 10 ** e;
         if (value >= low * 0.999 && value <= high * 1.001) out.push(value);
       }
@@ -37,7 +47,8 @@ function ticks(low, high, log, count = 6) {
 
 function scale(values, { log = false, from, to }, a, b) {
   const finite = values.filter((v) => Number.isFinite(v) && (!log || v > 0));
-  let low = from ?? Math.min(...finite), high = to ?? Math.max(...finite);
+  let low = from ?? Math.min(...finite),
+    high = to ?? Math.max(...finite);
   if (low === high) {
     low = log ? low / 2 : low - 1;
     high = log ? high * 2 : high + 1;
@@ -55,11 +66,12 @@ function scale(values, { log = false, from, to }, a, b) {
 }
 
 /**
- * A chart as SVG text. `series`: [{ name, points: [[x, y], ...] }]; `x`, `y`: { title, log, from, to };
- * `target`: { y | x, text } draws a dashed line.
+ * A chart as SVG text. `series`: [{ name, points: [[x, y], ...] }]; `x`, `y`: { title, log, from,
+ * to }; `target`: { y | x, text } draws a dashed line.
  */
 export function chart({ title, subtitle = '', series, x, y, target }) {
-  const right = WIDTH - RIGHT, bottom = HEIGHT - BOTTOM;
+  const right = WIDTH - RIGHT,
+    bottom = HEIGHT - BOTTOM;
   const all = series.flatMap((s) => s.points);
   const xs = scale([...all.map((p) => p[0]), ...(target?.x ? [target.x] : [])], x, LEFT, right);
   const ys = scale([...all.map((p) => p[1]), ...(target?.y ? [target.y] : [])], y, bottom, TOP);
@@ -72,17 +84,22 @@ export function chart({ title, subtitle = '', series, x, y, target }) {
   ];
   for (const t of ys.ticks) {
     const at = ys.at(t).toFixed(1);
-    parts.push(`<path d="M${LEFT} ${at}H${right}" stroke="#ddd"/>`,
-      `<text x="${LEFT - 6}" y="${Number(at) + 4}" text-anchor="end">${label(t)}</text>`);
+    parts.push(
+      `<path d="M${LEFT} ${at}H${right}" stroke="#ddd"/>`,
+      `<text x="${LEFT - 6}" y="${Number(at) + 4}" text-anchor="end">${label(t)}</text>`,
+    );
   }
   for (const t of xs.ticks) {
     const at = xs.at(t).toFixed(1);
-    parts.push(`<path d="M${at} ${TOP}V${bottom}" stroke="#eee"/>`,
-      `<text x="${at}" y="${bottom + 18}" text-anchor="middle">${label(t)}</text>`);
+    parts.push(
+      `<path d="M${at} ${TOP}V${bottom}" stroke="#eee"/>`,
+      `<text x="${at}" y="${bottom + 18}" text-anchor="middle">${label(t)}</text>`,
+    );
   }
   parts.push(
     `<path d="M${LEFT} ${TOP}V${bottom}H${right}" fill="none" stroke="#444"/>`,
-    `<text x="${(LEFT + right) / 2}" y="${HEIGHT - 14}" text-anchor="middle">${escaped(x.title)}</text>`,
+    `<text x="${(LEFT + right) / 2}" y="${HEIGHT - 14}" text-anchor="middle">`,
+    `${escaped(x.title)}</text>`,
     `<text transform="translate(18 ${(TOP + bottom) / 2}) rotate(-90)" text-anchor="middle">`,
     `${escaped(y.title)}</text>`,
     ...targetLine(target, xs, ys, right, bottom),
@@ -97,7 +114,9 @@ function targetLine(target, xs, ys, right, bottom) {
   const across = target.y !== undefined;
   const at = (across ? ys.at(target.y) : xs.at(target.x)).toFixed(1);
   const path = across ? `M${LEFT} ${at}H${right}` : `M${at} ${TOP}V${bottom}`;
-  const place = across ? `x="${right + 8}" y="${Number(at) + 4}"` : `x="${Number(at) + 4}" y="${TOP + 12}"`;
+  const place = across
+    ? `x="${right + 8}" y="${Number(at) + 4}"`
+    : `x="${Number(at) + 4}" y="${TOP + 12}"`;
   return [
     `<path d="${path}" stroke="#c00" stroke-dasharray="6 4"/>`,
     `<text ${place} fill="#c00" font-size="11">${escaped(target.text)}</text>`,
@@ -112,7 +131,8 @@ function drawn({ name, points }, index, xs, ys, right) {
   const y = TOP + 10 + index * 18;
   return [
     `<path d="${line}" fill="none" stroke="${colour}" stroke-width="1.8"/>`,
-    ...(places.length > 60 ? []
+    ...(places.length > 60
+      ? []
       : places.map(([px, py]) => `<circle cx="${px}" cy="${py}" r="3" fill="${colour}"/>`)),
     `<path d="M${right + 10} ${y - 4}h18" stroke="${colour}" stroke-width="3"/>`,
     `<text x="${right + 34}" y="${y}" font-size="11">${escaped(name)}</text>`,
