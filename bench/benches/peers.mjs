@@ -11,7 +11,7 @@ import { passOf, pointOf } from '../lib/sweep.mjs';
 
 const LINKS = 16,
   EF_BUILD = 128;
-const EFS = [1, 4, 10, 14, 20, 28, 40, 56, 80, 112, 160];
+const EFS = [10, 14, 20, 28, 40, 56, 80, 112, 160];
 const MINE = 'ruvector-edge';
 
 // Each opener gives { name, seconds, prepare(ef), search(vector, k, ef) -> ids } or null.
