@@ -11,6 +11,9 @@ const folders = [];
 process.on('exit', () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
+// Ctrl-C and a time limit end the process by its exit, so that the stores are removed then too.
+process.on('SIGINT', () => process.exit(130));
+process.on('SIGTERM', () => process.exit(143));
 
 /** A new folder, removed when the process ends. */
 export function scratchFolder() {
