@@ -54,6 +54,14 @@ Bytes bytesOf(const T* data, size_t count) {
   return {reinterpret_cast<const std::byte*>(data), count * sizeof(T)};
 }
 
+// Whether every byte is zero: what a format reserves is written so, and checked.
+inline bool allZero(Bytes bytes) {
+  for (const std::byte b : bytes) {
+    if (b != std::byte{0}) return false;
+  }
+  return true;
+}
+
 // The address as a number, for alignment and range checks.
 inline uintptr_t addressOf(const void* at) { return reinterpret_cast<uintptr_t>(at); }
 

@@ -70,22 +70,23 @@ class Disk {
                       std::vector<std::string>* out) = 0;
 };
 
+// 16 bytes that change at each boot of the machine (zero where unknown).
+struct BootId {
+  uint8_t bytes[16] = {};
+};
+
 class Clock {
  public:
   virtual ~Clock() = default;
   virtual int64_t wallMs() = 0;        // ms since 1970; may step
   virtual uint64_t monotonicNs() = 0;  // CLOCK_BOOTTIME; never steps back while the machine runs
+  virtual BootId bootId() { return {}; }  // which boot monotonicNs() counts from
 };
 
 class Rng {
  public:
   virtual ~Rng() = default;
   virtual uint64_t next() = 0;  // uniform u64
-};
-
-// 16 bytes that change at each boot of the machine (zero where unknown).
-struct BootId {
-  uint8_t bytes[16] = {};
 };
 
 // The real ones. posixRng draws from the kernel (getrandom).

@@ -164,6 +164,8 @@ class PosixClock final : public Clock {
     RVE_ASSERT(clock_gettime(CLOCK_BOOTTIME, &now) == 0);
     return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
   }
+
+  BootId bootId() override { return posixBootId(); }
 };
 
 class PosixRng final : public Rng {

@@ -144,6 +144,13 @@ bool Committer::mustStall() const {
          stats_.unlinked_rows.load(std::memory_order_relaxed) >= kUnlinkedRowsMax;
 }
 
+// How much larger the next manifest may be than the last one: every row dead, every group of the tail named.
+uint64_t Committer::manifestGrowth() const {
+  uint64_t rows = state_->tail().rows();
+  for (const auto& segment : state_->segments()) rows += segment->rows();
+  return rows / 8 + 28 * (state_->tail().groups().size() + 16);
+}
+
 // Takes queued calls into the group until it is full or the queue is empty. True: it may take more.
 bool Committer::gatherMore() {
   for (;;) {
@@ -160,7 +167,13 @@ bool Committer::gatherMore() {
         if (needsOwnGroup() || RVE_MUTATED(kNextGroupBeforeSync)) return false;
         break;
       case Took::kDropped:
-        complete(call.get(), call->result.status);
+        // Completions run in the order of the calls: behind those that ride, it waits for their group.
+        if (riding_.empty()) {
+          complete(call.get(), Status(call->result.status));
+        } else {
+          call->dropped = true;
+          riding_.push_back(std::move(call));
+        }
         break;
       case Took::kStalled:
       case Took::kGroupFull: {
@@ -308,7 +321,7 @@ void Committer::completeRiding(const Status& status, const Applied& applied, uin
       stats_.deletes.fetch_add(call->forget_result.count, std::memory_order_relaxed);
       call->forget_result.lsn = lsn;
     }
-    complete(call.get(), status);
+    complete(call.get(), call->dropped ? Status(call->result.status) : status);
   }
   riding_.clear();
 }

@@ -28,6 +28,7 @@ struct Call {
   bool clean = false;          // checkpoint: the last one of close()
   uint64_t bytes = 0;          // counted against kQueueBytesMax
   bool completed = false;      // buffered: told already
+  bool dropped = false;        // ended by itself, with result.status; completed in its turn
   std::vector<uint32_t> records;  // of the group being made: indices of its DELETE records
 };
 
@@ -89,6 +90,7 @@ class Committer {
   Took takeInsert(Call* call);
   Took takeForget(Call* call);
   bool mustStall() const;
+  uint64_t manifestGrowth() const;
   Status addSymbols(Call* call, uint32_t first, uint32_t rows);
   Status nameSymbols(const Call& call, uint32_t first, uint32_t rows,
                      std::vector<std::pair<SymbolKind, std::string>>* fresh) const;

@@ -149,7 +149,10 @@ Committer::Took Committer::takeInsert(Call* call) {
             ? 0
             : b.payload_ends[first + fit - 1] - (first == 0 ? 0 : b.payload_ends[first - 1]);
     const uint32_t bytes = builder_.paddedWith(static_cast<uint32_t>(putBytesMax(shape) + extra));
-    call->result.status = store_->log().ensureRoom(bytes, SpacePurpose::kData);
+    call->result.status = store_->holdCheckpointRun(manifestGrowth());
+    if (call->result.status.ok()) {
+      call->result.status = store_->log().ensureRoom(bytes, SpacePurpose::kData);
+    }
     if (!call->result.status.ok()) {
       stats_.no_space.store(true, std::memory_order_relaxed);
       return Took::kDropped;
@@ -170,7 +173,9 @@ Committer::Took Committer::takeInsert(Call* call) {
   if (options_.durability == Durability::kBuffered) {
     // Told now: it is in RAM, and at most a second from the log.
     call->result.lsn = store_->log().lsn() + builder_.paddedWith(0);
-    complete(call, Status());
+    const bool first_in_line = std::all_of(riding_.begin(), riding_.end(),
+                                           [](const auto& c) { return c->completed; });
+    if (first_in_line) complete(call, Status());
   }
   return Took::kRides;
 }
@@ -237,6 +242,7 @@ void Committer::encodeRows(Call* call, uint32_t first, uint32_t rows) {
       std::memcpy(to.data(), from, to.size());
     }
     call->result.ids[first + i] = static_cast<int64_t>(b.ids.empty() ? first_id + i : b.ids[first + i]);
+    if (!b.ids.empty()) state_->noteGivenId(b.ids[first + i]);
     if (b.has_sequence) store_->marks().add(source, b.boot, b.sequence + first + i);
   }
   if (shape.payload_bytes > 0) {
@@ -292,14 +298,19 @@ Committer::Took Committer::takeForget(Call* call) {
     const uint64_t overhead = kRecordHeaderBytes + 16;
     const uint64_t ids_max = room < overhead + 8 ? 0 : (room - overhead) / 8;
     const size_t rest = call->ids.size() - call->next_row;
-    const size_t count = static_cast<size_t>(std::min<uint64_t>(rest, ids_max));
+    size_t count = static_cast<size_t>(std::min<uint64_t>(rest, ids_max));
     // As an insert: what fits one group is not split over two.
     if (count < rest && !builder_.empty()) return Took::kGroupFull;
-    edit.ids.assign(call->ids.begin() + call->next_row,
-                    call->ids.begin() + call->next_row + static_cast<std::ptrdiff_t>(count));
-    const uint32_t bytes = deleteBodyBytes(edit);
-    call->result.status = store_->log().ensureRoom(
-        builder_.paddedWith(GroupBuilder::recordBytes(bytes)), SpacePurpose::kSystem);
+    uint32_t bytes = 0;
+    for (;; count /= 2) {
+      const auto from = call->ids.begin() + call->next_row;
+      edit.ids.assign(from, from + static_cast<std::ptrdiff_t>(count));
+      bytes = deleteBodyBytes(edit);
+      call->result.status = store_->log().ensureRoom(
+          builder_.paddedWith(GroupBuilder::recordBytes(bytes)), SpacePurpose::kSystem);
+      // On a full disk a long list is deleted in as many groups as the reserve can hold.
+      if (call->result.status.code() != Code::kNoSpace || count == 1) break;
+    }
     if (!call->result.status.ok()) return Took::kDropped;
     addRecord(bytes);
     call->next_row += static_cast<uint32_t>(count);

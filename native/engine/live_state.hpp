@@ -55,6 +55,8 @@ class LiveState {
   // Takes `count` ids in a row. Committer only.
   uint64_t takeIds(uint64_t count);
   void noteId(uint64_t id);
+  // Given ids of a group being made: later calls in it are assigned ids above them.
+  void noteGivenId(uint64_t id) { next_id_ = next_id_ > id ? next_id_ : id + 1; }
   uint64_t takeSegmentId() { return next_segment_id_.fetch_add(1, std::memory_order_relaxed); }
   uint64_t liveCount() const { return live_.load(std::memory_order_relaxed); }
   uint64_t lostRecords() const { return lost_records_; }

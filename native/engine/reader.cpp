@@ -187,8 +187,9 @@ Status Reader::check(bool deep, CheckReport* out) {
       Slot slot;
       const Status read = store_->file().read(slotOffset(layout, which, copy), page);
       if (read.ok() && decodeSlot(page, store_->identity().uuid, &slot).ok()) continue;
-      out->damaged.push_back(std::string("slot ") + (which == 0 ? "A" : "B") +
-                             (copy == 0 ? "" : "'s copy") + " fails its checksum");
+      // A power cut inside a checkpoint does this too, and the next one but one writes it again: no damage.
+      out->notes.push_back(std::string("slot ") + (which == 0 ? "A" : "B") +
+                           (copy == 0 ? "" : "'s copy") + " fails its checksum; the other root is used");
     }
   }
   for (const auto& segment : *version->segments) {

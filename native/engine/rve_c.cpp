@@ -36,14 +36,16 @@ constexpr bool same(rve_status status, Code code) {
 }
 static_assert(same(RVE_ERR_DIMENSIONS, Code::kDimensions) && same(RVE_ERR_VECTOR, Code::kVector));
 static_assert(same(RVE_ERR_ID_RANGE, Code::kIdRange));
-static_assert(same(RVE_ERR_ID_DUPLICATE, Code::kIdDuplicate) && same(RVE_ERR_OPTION, Code::kOption));
+static_assert(same(RVE_ERR_ID_DUPLICATE, Code::kIdDuplicate));
+static_assert(same(RVE_ERR_OPTION, Code::kOption));
 static_assert(same(RVE_ERR_NOT_AVAILABLE, Code::kNotAvailable));
 static_assert(same(RVE_ERR_ARGUMENT, Code::kArgument) && same(RVE_ERR_PAYLOAD, Code::kPayload));
 static_assert(same(RVE_ERR_BATCH, Code::kBatch) && same(RVE_ERR_BUSY, Code::kBusy));
 static_assert(same(RVE_ERR_CLOSED, Code::kClosed) && same(RVE_ERR_READ_ONLY, Code::kReadOnly));
 static_assert(same(RVE_ERR_ABORTED, Code::kAborted) && same(RVE_ERR_NO_SPACE, Code::kNoSpace));
 static_assert(same(RVE_ERR_IO, Code::kIo) && same(RVE_ERR_LATCHED, Code::kLatched));
-static_assert(same(RVE_ERR_CORRUPT, Code::kCorrupt) && same(RVE_ERR_NOT_A_STORE, Code::kNotAStore));
+static_assert(same(RVE_ERR_CORRUPT, Code::kCorrupt));
+static_assert(same(RVE_ERR_NOT_A_STORE, Code::kNotAStore));
 static_assert(same(RVE_ERR_VERSION, Code::kVersion));
 static_assert(same(RVE_ERR_CONTRADICTION, Code::kContradiction));
 static_assert(same(RVE_ERR_NOT_FOUND, Code::kNotFound));
@@ -89,8 +91,8 @@ class Answer {
   bool given_ = false;
 };
 
-// Copies a versioned struct over defaults. A caller's newer fields must be zero: this library cannot honour
-// them. False: they are not, or the size is none.
+// Copies a versioned struct over defaults. A caller's newer fields must be zero: this library
+// cannot honour them. False: they are not, or the size is none.
 template <typename T>
 bool readVersioned(const T* given, T* out) {
   const size_t bytes = given->bytes;
@@ -151,7 +153,8 @@ Status toBatch(const rve_memory& memory, const float* matrix, uint32_t count,
   out->boot = given.boot;
   out->sequence = given.sequence;
   const bool labelled = given.label_count != 0;
-  if (labelled && (given.labels == nullptr || (given.label_count != 1 && given.label_count != count))) {
+  const bool fits = given.label_count == 1 || given.label_count == count;
+  if (labelled && (given.labels == nullptr || !fits)) {
     return Status(Code::kArgument, "labels must have one entry, or one per row");
   }
   for (uint32_t i = 0; i < given.label_count; ++i) {
@@ -166,7 +169,9 @@ Status toBatch(const rve_memory& memory, const float* matrix, uint32_t count,
       out->payload_bytes.push_back(kPayloadIsBytes);
       out->payload_bytes.insert(out->payload_bytes.end(), body, body + given.payload_bytes[i]);
     }
-    if (out->payload_bytes.size() > std::numeric_limits<uint32_t>::max()) return Status(Code::kBatch);
+    if (out->payload_bytes.size() > std::numeric_limits<uint32_t>::max()) {
+      return Status(Code::kBatch);
+    }
     out->payload_ends.push_back(static_cast<uint32_t>(out->payload_bytes.size()));
   }
   return Status();
@@ -394,7 +399,7 @@ rve_status rve_forget_source(rve_memory* memory, const char* source, uint64_t* g
 
 rve_status rve_stats(rve_memory* memory, rve_statistics* stats) {
   if (memory == nullptr || stats == nullptr || stats->bytes < sizeof(uint32_t)) {
-    return refuse(Code::kArgument, "The memory or the statistics are NULL, or their size is not set");
+    return refuse(Code::kArgument, "A pointer is NULL, or the statistics' size is not set");
   }
   const rve::Stats from = memory->engine->stats();
   rve_statistics to = {};
@@ -422,7 +427,8 @@ rve_status rve_stats(rve_memory* memory, rve_statistics* stats) {
   to.queries = from.queries;
   to.holes = from.holes;
   to.lost_records = from.lost_records;
-  // A caller older than this library gets the fields that it knows; what a newer one adds reads zero.
+  // A caller older than this library gets the fields that it knows; what a newer one adds reads
+  // zero.
   std::memset(stats, 0, to.bytes);
   std::memcpy(stats, &to, std::min<size_t>(to.bytes, sizeof to));
   return RVE_OK;
@@ -443,7 +449,8 @@ rve_status rve_checkpoint(rve_memory* memory) {
 
 rve_status rve_settle(rve_memory* memory) {
   if (memory == nullptr) return refuse(Code::kArgument, "The memory is NULL");
-  return submitAndWait([&](rve::Done done) { return memory->engine->submitSettle(std::move(done)); });
+  return submitAndWait(
+      [&](rve::Done done) { return memory->engine->submitSettle(std::move(done)); });
 }
 
 }  // extern "C"

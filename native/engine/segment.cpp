@@ -69,7 +69,9 @@ Status Segment::openPart(const SegmentContext& context, PartKind kind, bool trus
   if (part == nullptr) return {};
   RVE_TRY(PartView::open(context.view, context.layout, context.uuid, entry_.id, *part, trusted,
                          out));
-  if ((*out)->rows() != entry_.rows) return bad(entry_, "a part has another number of rows");
+  if ((*out)->rows() != entry_.rows || (*out)->dims() != dims_) {
+    return bad(entry_, "a part has another number of rows or dimensions");
+  }
   return {};
 }
 
@@ -105,7 +107,7 @@ Status Segment::openBase(const SegmentContext& context) {
 }
 
 bool Segment::pieceIsInside(const SegmentContext& context, const Piece& piece) const {
-  if (piece.dtype != 1 && piece.dtype != 2) return false;
+  if ((piece.dtype != 1 && piece.dtype != 2) || piece.reserved != 0) return false;
   const uint64_t bytes =
       uint64_t{piece.rows} * context.dims * dtypeBytes(static_cast<Dtype>(piece.dtype));
   const auto within = [&](uint64_t from, uint64_t size) {

@@ -77,9 +77,10 @@ struct SegmentWriter::Graph {
   GraphBytes bytes;
 
   std::vector<SectionPlan> plan(size_t centre_floats) const {
-    return {{SectionKind::kNavCentre, centre_floats * 4},
+    // The graph first, on a page of its own: no link list straddles two pages (graph/view.hpp).
+    return {{SectionKind::kGraph, bytes.bytes},
             {SectionKind::kNavRecords, record_bytes},
-            {SectionKind::kGraph, bytes.bytes}};
+            {SectionKind::kNavCentre, centre_floats * 4}};
   }
 };
 
@@ -370,9 +371,9 @@ Status SegmentWriter::writeGraph(PartsWriter* writer, const Graph& graph,
                                  const std::vector<float>& centre, uint32_t rows,
                                  SegmentEntry* entry) {
   RVE_TRY(writer->begin(PartKind::kGraph, rows, context_.dims, graph.plan(centre.size())));
-  RVE_TRY(writer->append(bytesOf(centre.data(), centre.size())));
-  RVE_TRY(writer->append(Bytes(graph.records->at, static_cast<size_t>(graph.record_bytes))));
   RVE_TRY(writer->append(graph.bytes.view()));
+  RVE_TRY(writer->append(Bytes(graph.records->at, static_cast<size_t>(graph.record_bytes))));
+  RVE_TRY(writer->append(bytesOf(centre.data(), centre.size())));
   PartEntry part;
   RVE_TRY(writer->end(&part));
   entry->parts.push_back(part);

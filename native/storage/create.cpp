@@ -40,14 +40,14 @@ Status writeFile(File& file, const Layout& layout, const Identity& identity, uin
     RVE_TRY(file.write(identityOffset(layout, copy), page));
   }
   // Both slots are written, with a manifest each, so that the loss of one leaves a root.
+  RunPin manifests[2];
   for (uint32_t which = 0; which < 2; which++) {
     Slot slot;
     slot.generation = 1 + which;
     slot.scan = log.openRun();
     slot.epoch = 1;
     slot.chunk_count = space.chunkCount();
-    RunPin pin;
-    RVE_TRY(writeManifest(file, layout, identity.uuid, &space, &log, &slot, &pin));
+    RVE_TRY(writeManifest(file, layout, identity.uuid, &space, &log, &slot, &manifests[which]));
     encodeSlot(slot, identity.uuid, page);
     for (uint32_t copy = 0; copy < 2; copy++) {
       RVE_TRY(file.write(slotOffset(layout, which, copy), page));

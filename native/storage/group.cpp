@@ -162,6 +162,10 @@ Status decodeRecordHeader(Bytes record, RecordHeader* out) {
   if (out->length < kRecordHeaderBytes || out->length % 8 != 0 || out->length > record.size()) {
     return Status(Code::kCorrupt, "a record has an impossible length");
   }
+  const bool optional = (load<uint8_t>(record, kRecordTypeAt) & kRecordOptionalBit) != 0;
+  if (load<uint8_t>(record, kRecordVersionAt) != 1 && !optional) {
+    return Status(Code::kVersion, "a record has a version unknown to this program");
+  }
   return {};
 }
 

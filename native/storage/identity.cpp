@@ -18,6 +18,7 @@ enum : size_t {
   kChunkLogAt = 40,
   kPageLogAt = 41,
   kCrcUnitLogAt = 42,
+  kReservedAt = 43,
   kEndianAt = 44,
   kIncompatAt = 48,
   kRecordMaxAt = 56,
@@ -89,7 +90,8 @@ Status decodeIdentity(Bytes page, Identity* out) {
   out->record_bytes_max = load<uint32_t>(page, kRecordMaxAt);
   out->dimensions = load<uint32_t>(page, kDimensionsAt);
   const uint8_t metric = load<uint8_t>(page, kMetricAt);
-  const bool fine = out->dimensions >= 1 && out->dimensions <= kDimensionsMax && metric >= 1 &&
+  const bool fine = allZero(page.subspan(kMetricAt + 1)) && load<uint8_t>(page, kReservedAt) == 0 &&
+                    out->dimensions >= 1 && out->dimensions <= kDimensionsMax && metric >= 1 &&
                     metric <= 3 && load<uint8_t>(page, kCrcUnitLogAt) == page_log;
   if (!fine) return Status(Code::kCorrupt, "the identity block has impossible values");
   out->metric = static_cast<Metric>(metric);

@@ -82,7 +82,9 @@ class LogWriter {
   };
   uint64_t room() const;
   uint32_t usualChunks() const;
-  Status reserveAhead(uint32_t chunks, SpacePurpose purpose, RunPin* out);
+  static constexpr uint32_t kSpareChunks = 2;
+  Status reserveAhead(SpacePurpose purpose, RunPin* out);
+  Status holdSpare();
   Status roll();
   Status writeGroup(Bytes group);
   Status writeBridge();
@@ -93,6 +95,7 @@ class LogWriter {
   SpaceMap* space_;
   std::deque<LogRun> runs_;
   std::deque<RunPin> ahead_;  // [0] is named in the open run's header
+  RunPin spare_;
   LogPosition position_;
   GroupBuilder bridge_;
   int64_t wall_ms_ = 0;

@@ -68,7 +68,7 @@ Status decodeManifest(Bytes bytes, const Layout& layout, uint32_t chunk_count, M
   const Status bad(Code::kCorrupt, "a manifest has impossible values");
   WireReader in(bytes);
   if (in.get<uint32_t>() != kManifestMagic || in.get<uint16_t>() != kManifestVersion) return bad;
-  in.get<uint16_t>();
+  if (in.get<uint16_t>() != 0) return bad;
   out->lsn = in.get<uint64_t>();
   out->replay_lsn = in.get<uint64_t>();
   out->next_segment_id = in.get<uint64_t>();

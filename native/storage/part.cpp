@@ -16,6 +16,7 @@ enum : size_t {
   kMagicAt = 0,
   kKindAt = 4,
   kVersionAt = 5,
+  kReservedAt = 6,
   kCrcAt = 8,
   kSectionsAt = 12,
   kUuidAt = 16,
@@ -23,6 +24,7 @@ enum : size_t {
   kRowsAt = 40,
   kDimsAt = 44,
   kDataPagesAt = 48,
+  kReservedToAt = 52,  // zero up to the section table
   kTableAt = 64,  // section table: kind u32, offset / 64 u32, bytes u64
 };
 constexpr size_t kTableEntryBytes = 16;
@@ -195,6 +197,12 @@ Status PartView::open(const std::byte* file_view, const Layout& layout, const Uu
       load<uint64_t>(header, kSegmentAt) != segment_id || sections > kSectionsMax ||
       load<uint8_t>(header, kKindAt) != static_cast<uint8_t>(entry.kind)) {
     return bad("a part header fails its checksum");
+  }
+  const size_t table_end = kTableAt + sections * kTableEntryBytes;
+  if (load<uint8_t>(header, kVersionAt) != 1 || load<uint16_t>(header, kReservedAt) != 0 ||
+      !allZero(header.subspan(kReservedToAt, kTableAt - kReservedToAt)) ||
+      !allZero(header.subspan(table_end))) {
+    return bad("a part header has impossible values");
   }
   auto view = std::make_unique<PartView>();
   view->page_bytes_ = layout.page_bytes;

@@ -8,12 +8,14 @@ enum : size_t {
   kCountAt = 0,
   kDimsAt = 4,
   kDtypeAt = 8,
+  kReservedAt = 9,
   kSourceAt = 12,
   kBootAt = 16,
   kLabelAt = 20,
   kSequenceAt = 24,
   kMatrixAt = 32,
   kPayloadAt = 36,
+  kFixedEndAt = 40,  // zero from here to kPutFixedBytes
 };
 
 }  // namespace
@@ -74,7 +76,9 @@ Status decodePut(Bytes record, uint32_t record_at, uint32_t dims, PutView* out) 
   out->label = load<uint32_t>(body, kLabelAt);
   out->sequence = load<uint64_t>(body, kSequenceAt);
   const bool fine = s.count >= 1 && s.count <= record.size() && s.dims == dims &&
-                    (dtype == 1 || dtype == 2) && (s.flags & ~kPutFlagsKnown) == 0;
+                    (dtype == 1 || dtype == 2) && (s.flags & ~kPutFlagsKnown) == 0 &&
+                    allZero(body.subspan(kReservedAt, 3)) &&
+                    allZero(body.subspan(kFixedEndAt, kPutFixedBytes - kFixedEndAt));
   if (!fine) return bad;
   s.dtype = static_cast<Dtype>(dtype);
   s.payload_bytes = 0;

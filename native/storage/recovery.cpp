@@ -22,7 +22,8 @@ std::vector<Root> readSlots(File& file, const Layout& layout, const Uuid& uuid,
                           runIsInside(slot.scan, chunk_count) &&
                           slot.manifest_bytes <= runBytes(layout, slot.manifest) -
                                                      layout.page_bytes &&
-                          slot.replay_lsn <= slot.manifest_lsn;
+                          slot.replay_lsn <= slot.manifest_lsn &&
+                          slot.manifest_lsn % layout.page_bytes == 0;
       if (!inside || (found && slot.generation <= best.slot.generation)) continue;
       best.which = which;
       best.slot = slot;
@@ -85,17 +86,23 @@ class Walk {
       return Status(Code::kCorrupt, "the last checkpoint points outside its log run");
     }
     collect();
+    if (successorIsLost()) {
+      return Status(Code::kCorrupt, "the header of a log run with acknowledged groups is damaged");
+    }
     verifyBodies();
     finish();
     return {};
   }
 
  private:
+  // A successor outside the file: the run was opened after the file grew, and the cut took the growth back. So
+  // nothing in it was ever synced.
   bool readRunHeader(const Run& run, RunHeader* header) {
     if (!runIsInside(run, chunk_count_)) return false;
     if (!file_.read(runOffset(layout_, run), page_).ok()) return false;
     return decodeRunHeader(page_, uuid_, run.first_chunk, header).ok() &&
-           header->kind == RunKind::kLog && runIsInside(header->own, chunk_count_);
+           header->kind == RunKind::kLog && runIsInside(header->own, chunk_count_) &&
+           runIsInside(header->next, chunk_count_);
   }
 
   bool openRun(const Run& run) {
@@ -164,29 +171,52 @@ class Walk {
   }
 
   // Step 6: a later group that says that what is missing here was durable proves corruption, not a torn tail.
+  // Looks through `run` from `at` on, where LSN `lsn` would stand.
+  bool findBeyond(const Run& run, uint64_t at, uint64_t lsn, GroupHeader* g, uint64_t* found_at) {
+    const uint64_t end = std::min(runBytes(layout_, run),
+                                  at + layout_.group_bytes_max + layout_.page_bytes);
+    for (; at + layout_.page_bytes <= end; at += layout_.page_bytes, lsn += layout_.page_bytes) {
+      if (!readGroup(run, at, g) || g->lsn != lsn || g->epoch < epoch_) continue;
+      if (g->lsn <= lsn_ || g->durable_lsn <= lsn_) continue;
+      *found_at = at;
+      return true;
+    }
+    return false;
+  }
+
   bool skipHole() {
     GroupHeader g;
+    uint64_t at = 0;
     const uint64_t from = lsn_;
-    const uint64_t run_bytes = runBytes(layout_, header_.own);
-    const uint64_t last = std::min(run_bytes, in_run_ + layout_.group_bytes_max + layout_.page_bytes);
-    for (uint64_t at = in_run_ + layout_.page_bytes; at + layout_.page_bytes <= last;
-         at += layout_.page_bytes) {
-      const uint64_t lsn = header_.first_lsn + (at - layout_.page_bytes);
-      if (!readGroup(header_.own, at, &g) || g.lsn != lsn || g.epoch < epoch_) continue;
-      if (g.durable_lsn <= from) continue;
-      out_->holes.push_back({from, lsn});
+    if (findBeyond(header_.own, in_run_ + layout_.page_bytes, from + layout_.page_bytes, &g, &at)) {
+      out_->holes.push_back({from, g.lsn});
       take(g, at);
       return true;
     }
     RunHeader next;
     if (!readRunHeader(header_.next, &next) || next.sequence != header_.sequence + 1) return false;
-    if (next.first_lsn <= from || !readGroup(next.own, layout_.page_bytes, &g)) return false;
-    if (g.lsn != next.first_lsn || g.durable_lsn <= from || g.epoch < epoch_) return false;
-    out_->holes.push_back({from, next.first_lsn});
+    if (next.first_lsn < from) return false;
+    if (!findBeyond(next.own, layout_.page_bytes, next.first_lsn, &g, &at)) return false;
+    out_->holes.push_back({from, g.lsn});
     header_ = next;
     out_->runs.push_back({next.own, next.first_lsn, next.sequence});
-    take(g, layout_.page_bytes);
+    take(g, at);
     return true;
+  }
+
+  // The log's end, but the successor holds groups that say otherwise, behind a header that cannot be read: where
+  // the log goes on from there is unknown, so this store needs repair.
+  bool successorIsLost() {
+    RunHeader next;
+    if (readRunHeader(header_.next, &next) || !runIsInside(header_.next, chunk_count_)) return false;
+    const uint64_t end = std::min<uint64_t>(runBytes(layout_, header_.next),
+                                            2ull * layout_.page_bytes + layout_.group_bytes_max);
+    for (uint64_t at = layout_.page_bytes; at + layout_.page_bytes <= end; at += layout_.page_bytes) {
+      GroupHeader g;
+      if (!readGroup(header_.next, at, &g) || g.epoch < epoch_) continue;
+      if (g.lsn > lsn_ && g.durable_lsn > lsn_) return true;
+    }
+    return false;
   }
 
   void collect() {

@@ -11,6 +11,7 @@ enum : size_t {
   kMagicAt = 0,
   kKindAt = 4,
   kVersionAt = 5,
+  kReservedAt = 6,
   kCrcAt = 8,
   kOwnChunkAt = 12,
   kOwnChunksAt = 16,
@@ -54,7 +55,10 @@ Status decodeRunHeader(Bytes page, const Uuid& uuid, uint32_t own_chunk, RunHead
   const bool valid = load<uint32_t>(page, kMagicAt) == kRunMagic &&
                      load<uint32_t>(page, kCrcAt) == headerCrc(page) &&
                      load<uint64_t>(page, kUuidLowAt) == uuidLow(uuid) &&
-                     load<uint32_t>(page, kOwnChunkAt) == own_chunk && kind >= 1 && kind <= 3;
+                     load<uint32_t>(page, kOwnChunkAt) == own_chunk && kind >= 1 && kind <= 3 &&
+                     load<uint8_t>(page, kVersionAt) == 1 &&
+                     load<uint16_t>(page, kReservedAt) == 0 &&
+                     load<uint64_t>(page, kUuidLowAt + 8) == 0;
   if (!valid) return Status(Code::kCorrupt, "a run header fails its checksum");
   out->kind = static_cast<RunKind>(kind);
   out->own = {own_chunk, load<uint32_t>(page, kOwnChunksAt)};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/limits.hpp"
+
 namespace rve {
 namespace {
 
@@ -93,8 +95,11 @@ bool decodeEntry(WireReader* in, const Layout& layout, uint32_t chunk_count, Seg
     if (!getRun(in, chunk_count, &run)) return false;
     out->adopted.push_back(run);
   }
-  return !in->failed() && out->part(PartKind::kBase) != nullptr &&
-         out->part(PartKind::kVectors) != nullptr;
+  const PartEntry* base = out->part(PartKind::kBase);
+  if (in->failed() || base == nullptr || out->part(PartKind::kVectors) == nullptr) return false;
+  // A row has at least 16 bytes of 1-bit code: what a reader sets up per row is bounded by the file.
+  return uint64_t{out->rows} * 16 <= uint64_t{base->pages} * layout.page_bytes &&
+         out->id_min <= out->id_max && out->id_max <= kIdMax;
 }
 
 void encodeRows(const std::vector<uint32_t>& ascending, uint32_t rows, WireWriter* out) {

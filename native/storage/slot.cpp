@@ -34,6 +34,7 @@ enum : size_t {
   kManifestChunksAt = 160,
   kPreviousCrcAt = 164,
   kLastGroupCrcAt = 168,
+  kEndAt = 172,  // zero from here on
 };
 
 uint32_t pageCrc(Bytes page) {
@@ -80,6 +81,9 @@ Status decodeSlot(Bytes page, const Uuid& uuid, Slot* out) {
   if (load<uint64_t>(page, kMagicAt) != kSlotMagic || crc != pageCrc(page) ||
       load<Uuid>(page, kUuidAt) != uuid) {
     return Status(Code::kCorrupt, "a slot fails its checksum");
+  }
+  if (!allZero(page.subspan(kEndAt))) {
+    return Status(Code::kCorrupt, "a slot has impossible values");
   }
   out->own_crc = crc;
   out->generation = load<uint64_t>(page, kGenerationAt);

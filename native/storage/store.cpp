@@ -47,15 +47,15 @@ Status Store::readIdentity(const StoreOptions& options) {
   Status first = file_->size() < page.size() ? Status(Code::kNotAStore, "the file is too short")
                                              : file_->read(0, page);
   if (first.ok()) first = decodeIdentity(page, &identity_);
-  if (first.code() == Code::kVersion) return Status(first.code(), path_ + ": " + first.message());
-  if (!first.ok()) {
+  if (!first.ok()) {  // a flipped bit in the version number too must not outweigh an intact copy
     const uint64_t at = identityOffset(layout_, 1);
     const bool copy_read = file_->size() >= at + page.size() && file_->read(at, page).ok();
     if (!copy_read || !decodeIdentity(page, &identity_).ok()) {
       return Status(first.code(), path_ + ": " + first.message());
     }
   }
-  if (identity_.page_bytes != layout_.page_bytes || identity_.chunk_bytes != layout_.chunk_bytes) {
+  if (identity_.page_bytes != layout_.page_bytes || identity_.chunk_bytes != layout_.chunk_bytes ||
+      identity_.record_bytes_max != layout_.group_bytes_max) {
     return Status(Code::kVersion, path_ + ": its layout is not one that this version opens");
   }
   if (options.dimensions != 0 && options.dimensions != identity_.dimensions) {
@@ -86,6 +86,9 @@ Status Store::chooseRoot() {
     Status status = readManifest(*file_, layout_, identity_.uuid, chunk_count, &roots[i],
                                  &symbols_, &marks_);
     LogWalk walk;
+    if (status.ok() && roots[i].slot.chunk_count > chunk_count) {
+      status = Status(Code::kTruncated, "the file ends before its last chunk");
+    }
     if (status.ok()) {
       status = walkLog(*file_, layout_, identity_.uuid, chunk_count, roots[i].slot, &walk);
     }
@@ -181,7 +184,9 @@ Status Store::finishOpen() {
   if (read_only_) return {};
   // A kill between the rename and the folder's sync of creation leaves a name that power loss may take back.
   if (!RVE_MUTATED(kNoRecoveryFolderSync)) RVE_TRY(disk_->syncFolder(path_));
-  if (walk_.beyond_durable && !RVE_MUTATED(kNoRecoverySync)) {
+  // What recovery read may stand in the page cache only: groups beyond the proven part, but also a slot whose
+  // write was cut short by a kill. Nothing may build on it before it is durable.
+  if (!RVE_MUTATED(kNoRecoverySync)) {
     RVE_TRY(file_->sync());
     countSync();
   }
@@ -214,9 +219,14 @@ Status Store::checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint6
   WireWriter body;
   encodeManifest(*manifest, symbols_, marks_, &body);
   const uint64_t bytes = layout_.page_bytes + body.size();
-  RunPin pin;
-  RVE_TRY(space_->allocate(static_cast<uint32_t>(divideUp(bytes, layout_.chunk_bytes)),
-                           SpacePurpose::kSystem, &pin));
+  RunPin pin = std::move(checkpoint_run_);
+  const uint32_t chunks = static_cast<uint32_t>(divideUp(bytes, layout_.chunk_bytes));
+  if (!pin || pin.run().chunks < chunks) {
+    pin = RunPin();
+    RVE_TRY(space_->allocate(chunks, SpacePurpose::kSystem, &pin));
+  }
+  space_->shorten(&pin, chunks);
+  const uint32_t chunk_count = space_->chunkCount();  // what the sync below makes durable
   Slot slot;
   slot.generation = roots_[newest_].slot.generation + 1;
   RunHeader header;
@@ -243,9 +253,9 @@ Status Store::checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint6
   slot.next_id = next_id;
   slot.logical_ms = logicalMs();
   slot.wall_ms = clock_->wallMs();
-  slot.boot = posixBootId();
+  slot.boot = clock_->bootId();
   slot.flags = clean ? kSlotClean : 0;
-  slot.chunk_count = space_->chunkCount();
+  slot.chunk_count = chunk_count;
   slot.last_group_crc = log_->lastHeaderCrc();
   slot.previous_slot_crc = roots_[newest_].slot.own_crc;
   std::vector<std::byte> page(layout_.page_bytes);
@@ -273,6 +283,19 @@ Status Store::checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint6
   if (RVE_MUTATED(kFreeAfterOneSlot)) roots_[1 - newest_].pins.clear();
   releaseLog();
   updateReserve();
+  // On a full disk the old manifest's run, free only now, may be what the next one gets.
+  static_cast<void>(holdCheckpointRun(manifest_bytes_ / 2));
+  return {};
+}
+
+Status Store::holdCheckpointRun(uint64_t growth) {
+  const uint64_t bytes = manifest_bytes_ + growth + 2ull * layout_.page_bytes;
+  const uint32_t chunks = static_cast<uint32_t>(divideUp(bytes, layout_.chunk_bytes));
+  if (checkpoint_run_ && checkpoint_run_.run().chunks >= chunks) return {};
+  if (RVE_MUTATED(kNoReserve)) return {};
+  RunPin fresh;
+  RVE_TRY(space_->allocate(chunks, SpacePurpose::kSystem, &fresh));
+  checkpoint_run_ = std::move(fresh);
   return {};
 }
 

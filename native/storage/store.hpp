@@ -54,6 +54,9 @@ class Store {
   // R10: syncs what recovery found beyond the proven part. Before the first acknowledgement.
   Status finishOpen();
 
+  // R7: makes sure that the next manifest has its run, before an insert takes space. kNoSpace. Cheap when held.
+  // `growth`: bytes that the next manifest may be larger than the last one.
+  Status holdCheckpointRun(uint64_t growth);
   // Writes a manifest and then the older slot (R4); what only older roots needed becomes free. `segments` are the
   // pins of the live segments. Fills in log runs, holes and edit runs. Two syncs.
   Status checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint64_t next_id, bool clean);
@@ -113,6 +116,7 @@ class Store {
   std::atomic<uint64_t> syncs_{0};
   uint64_t checkpoint_bytes_ = 0;
   uint32_t manifest_bytes_ = 0;
+  RunPin checkpoint_run_;  // reserved for the next manifest
   uint64_t opened_ns_ = 0, logical_base_ms_ = 0;
 };
 

@@ -109,7 +109,11 @@ std::string inspect(const Specimen& specimen, SimDisk* disk, bool also_check, bo
   std::vector<Record> records;
   ScanCursor cursor;
   Status status;
-  while (!cursor.end && status.ok() && records.size() < 1000) status = engine->scan(Filter{}, 50, &cursor, &records);
+  while (!cursor.end && status.ok() && records.size() < 1000) {
+    std::vector<Record> part;
+    status = engine->scan(Filter{}, 50, &cursor, &part);
+    records.insert(records.end(), part.begin(), part.end());
+  }
   uint64_t hash = 0;
   for (const Record& record : records) {
     const uint64_t one = modelRecordOf(record).hash;
@@ -128,7 +132,10 @@ std::string inspect(const Specimen& specimen, SimDisk* disk, bool also_check, bo
     return "";
   }
   if (hash == specimen.last || hash == specimen.before_last) return "";
-  return "records are missing or back from the dead, and nothing says so";
+  std::string seen;
+  for (const Record& record : records) seen += ' ' + std::to_string(record.id);
+  return "records are missing or back from the dead, and nothing says so; seen:" + seen + "; tail " +
+         std::to_string(stats.tail_rows) + ", segments " + std::to_string(stats.segments.size());
 }
 
 struct Report {

@@ -49,6 +49,11 @@ World::World(const Setup& setup, const WorldOptions& options, uint64_t seed)
       captured_disk_(setup.disk, seed + 3) {
   for (uint32_t i = 0; i < 3; ++i) senders_.push_back({kSources[i], static_cast<uint32_t>(rng_.next()), 0, {}});
   disk_.after_change = [this](SimCall call) { onChange(call); };
+  life_setup_.options.tuning.on_step = [this] {
+    if (watching_ && !broken() && in_maintain_ && options_.edits_in_flight && rng_.chance(40)) {
+      editInFlight();
+    }
+  };
 }
 
 void World::run(uint64_t states_max) {
@@ -174,7 +179,6 @@ void World::endLife() {
 void World::onChange(SimCall) {
   if (!watching_ || broken()) return;
   capture();
-  if (in_maintain_ && options_.edits_in_flight && rng_.chance(6)) editInFlight();
   if (disk_.changes() > 0 && rng_.chance(options_.moment_percent)) visit();
 }
 

@@ -10,6 +10,8 @@ namespace rve::test {
 
 namespace {
 
+// As a mapping would be: a graph that is not on a multiple of 64 is refused.
+constexpr size_t kViewAlign = 4096;
 constexpr size_t kTraceOps = 32;  // Enough to see a few windows of a tiny store.
 
 std::string folderOf(const std::string& path) {
@@ -33,13 +35,14 @@ const char* simCallName(SimCall call) {
 // it differs, or may differ, from the cache.
 struct SimDisk::Inode {
   explicit Inode(const SimDiskOptions& options)
-      : cache(static_cast<std::byte*>(std::calloc(options.file_bytes_max, 1))),
+      : storage(static_cast<std::byte*>(std::calloc(options.file_bytes_max + kViewAlign, 1))),
+        cache(storage.get() + (kViewAlign - addressOf(storage.get()) % kViewAlign) % kViewAlign),
         sector_bytes(options.sector_bytes),
         used(options.file_bytes_max / options.sector_bytes, false) {
-    RVE_ASSERT(cache != nullptr);
+    RVE_ASSERT(storage != nullptr);
   }
 
-  std::byte* at(uint32_t sector) const { return cache.get() + uint64_t{sector} * sector_bytes; }
+  std::byte* at(uint32_t sector) const { return cache + uint64_t{sector} * sector_bytes; }
 
   // Where the device's content of a sector lies.
   std::byte* deviceAt(uint32_t sector) {
@@ -59,7 +62,8 @@ struct SimDisk::Inode {
     used_count += value ? 1 : -1;
   }
 
-  std::unique_ptr<std::byte, FreeDelete> cache;
+  std::unique_ptr<std::byte, FreeDelete> storage;
+  std::byte* cache;
   uint32_t sector_bytes;
   uint64_t size = 0, durable_size = 0;
   std::unordered_map<uint32_t, size_t> device;
@@ -89,7 +93,7 @@ class SimFile final : public File {
     Status status;
     if (!disk_->fails(SimCall::kRead, &status)) {
       status = inside(offset, out.size());
-      if (status.ok() && !out.empty()) std::memcpy(out.data(), node().cache.get() + offset, out.size());
+      if (status.ok() && !out.empty()) std::memcpy(out.data(), node().cache + offset, out.size());
     }
     return disk_->note(SimCall::kRead, offset, out.size(), status);
   }
@@ -184,7 +188,7 @@ class SimFile final : public File {
   uint64_t allocatedBytes() const override {
     return static_cast<uint64_t>(node().used_count) * disk_->options_.sector_bytes;
   }
-  const std::byte* view() const override { return node().cache.get(); }
+  const std::byte* view() const override { return node().cache; }
   uint64_t viewFaults() const override { return 0; }
 
  private:
@@ -198,7 +202,7 @@ class SimFile final : public File {
   // A direct read writes dirty pages back first, so pending sectors show their new content; what a failed sync
   // lost shows what the device holds.
   void readThrough(uint64_t offset, MutableBytes out) {
-    std::memcpy(out.data(), node().cache.get() + offset, out.size());
+    std::memcpy(out.data(), node().cache + offset, out.size());
     const uint32_t sector_bytes = disk_->options_.sector_bytes;
     for (const auto& [sector, at] : node().device) {
       const uint64_t begin = uint64_t{sector} * sector_bytes;
@@ -400,7 +404,7 @@ void SimDisk::writeSectors(uint32_t inode, uint64_t offset, Bytes in, uint64_t b
     node.keepDevice(s);
     node.setUsed(s, true);
   }
-  std::memcpy(node.cache.get() + offset, in.data(), bytes);
+  std::memcpy(node.cache + offset, in.data(), bytes);
   for (uint32_t s = first; s <= last; ++s) {
     pending_.push_back({inode, s, writes_});
     pending_at_.push_back({pending_bytes_.size()});
@@ -479,10 +483,10 @@ void SimDisk::copyFrom(const SimDisk& other) {
     Inode& to = *inodes_[i];
     RVE_ASSERT(!to.writer && to.readers == 0);
     const uint64_t size = i < other.inodes_.size() ? other.inodes_[i]->size : 0;
-    if (to.size > size) std::memset(to.cache.get() + size, 0, to.size - size);
+    if (to.size > size) std::memset(to.cache + size, 0, to.size - size);
     if (i >= other.inodes_.size()) continue;
     const Inode& from = *other.inodes_[i];
-    std::memcpy(to.cache.get(), from.cache.get(), size);
+    std::memcpy(to.cache, from.cache, size);
     to.size = size;
     to.durable_size = from.durable_size;
     to.device = from.device;
@@ -537,7 +541,7 @@ void SimDisk::cutPower(const CrashChoice& choice) {
     if (choice.sizes) inode->durable_size = inode->size;
     if (inode->size > inode->durable_size) {
       const uint64_t begin = inode->durable_size;
-      std::memset(inode->cache.get() + begin, 0, inode->size - begin);
+      std::memset(inode->cache + begin, 0, inode->size - begin);
       inode->size = begin;
     }
   }
@@ -557,13 +561,13 @@ bool SimDisk::exists(const std::string& path) const { return names_.count(path) 
 uint64_t SimDisk::fileBytes(const std::string& path) const { return inodeOf(path).size; }
 Bytes SimDisk::peek(const std::string& path) const {
   const Inode& inode = inodeOf(path);
-  return {inode.cache.get(), inode.size};
+  return {inode.cache, inode.size};
 }
 
 void SimDisk::poke(const std::string& path, uint64_t offset, Bytes bytes) {
   Inode& inode = inodeOf(path);
   RVE_ASSERT(offset <= inode.size && bytes.size() <= inode.size - offset);
-  std::memcpy(inode.cache.get() + offset, bytes.data(), bytes.size());
+  std::memcpy(inode.cache + offset, bytes.data(), bytes.size());
   for (const auto& [sector, at] : inode.device) {
     const uint64_t begin = uint64_t{sector} * options_.sector_bytes;
     for (uint64_t i = 0; i < options_.sector_bytes; ++i) {
@@ -576,7 +580,7 @@ void SimDisk::poke(const std::string& path, uint64_t offset, Bytes bytes) {
 void SimDisk::truncate(const std::string& path, uint64_t bytes) {
   Inode& inode = inodeOf(path);
   RVE_ASSERT(bytes <= inode.size);
-  std::memset(inode.cache.get() + bytes, 0, inode.size - bytes);
+  std::memset(inode.cache + bytes, 0, inode.size - bytes);
   inode.size = inode.durable_size = bytes;
 }
 
