@@ -88,8 +88,11 @@ export interface NativeMemory {
   buffers(): NativeBuffers;
   /** False: the queue is full, and nothing was taken. */
   insert(
-    token: number, matrix: Float32Array, ids: Float64Array | undefined,
-    times: Float64Array | undefined, more: NativeInsertMore | undefined,
+    token: number,
+    matrix: Float32Array,
+    ids: Float64Array | undefined,
+    times: Float64Array | undefined,
+    more: NativeInsertMore | undefined,
   ): boolean;
   /** False: as for insert(). */
   forget(token: number, what: Float64Array | string): boolean;
@@ -98,16 +101,27 @@ export interface NativeMemory {
   settle(token: number): void;
   onRoom(): void;
   query(
-    token: number, k: number, ef: number, filter: NativeFilter | undefined,
-    withEmbeddings: boolean, cancellable: boolean,
+    token: number,
+    k: number,
+    ef: number,
+    filter: NativeFilter | undefined,
+    withEmbeddings: boolean,
+    cancellable: boolean,
   ): void;
   queryMany(
-    token: number, vectors: Float32Array, k: number, ef: number, filter: NativeFilter | undefined,
+    token: number,
+    vectors: Float32Array,
+    k: number,
+    ef: number,
+    filter: NativeFilter | undefined,
     cancellable: boolean,
   ): void;
   cancel(token: number): void;
   querySync(
-    k: number, ef: number, filter: NativeFilter | undefined, withEmbeddings: boolean,
+    k: number,
+    ef: number,
+    filter: NativeFilter | undefined,
+    withEmbeddings: boolean,
   ): number;
   takeEmbeddings(): Float32Array;
   get(token: number, ids: Float64Array): void;
@@ -146,11 +160,14 @@ export function nativeAddon(): NativeAddon {
     loaded = createRequire(import.meta.url)(path) as NativeAddon;
   } catch (cause) {
     const what = cause instanceof Error ? cause.message : String(cause);
-    throw new RveError('ERR_INTERNAL',
-      `Cannot load the addon: ${what}. Try: make build, with this version of Node, ${path}`, { cause });
+    throw new RveError(
+      'ERR_INTERNAL',
+      `Cannot load the addon: ${what}. Try: make build, with this version of Node, ${path}`,
+      { cause },
+    );
   }
-  // process.exit() runs neither asynchronous work nor the addon's cleanup hook; engine threads must not
-  // meet a process that is being torn down.
+  // process.exit() runs neither asynchronous work nor the addon's cleanup hook; engine threads
+  // must not meet a process that is being torn down.
   process.on('exit', () => loaded?.closeAll());
   return loaded;
 }
@@ -160,8 +177,12 @@ function addonPath(): string {
   if (given !== undefined && given !== '') return given;
   // This file is runtime/native.ts, or build/TARGET/js/runtime/native.js.
   const fromHere = import.meta.url.endsWith('.ts')
-    ? '../build/host/ruvector_edge.node' : '../../ruvector_edge.node';
+    ? '../build/host/ruvector_edge.node'
+    : '../../ruvector_edge.node';
   const path = fileURLToPath(new URL(fromHere, import.meta.url));
   if (existsSync(path)) return path;
-  throw new RveError('ERR_NOT_FOUND', `Cannot load the addon: no such file. Try: make build, ${path}`);
+  throw new RveError(
+    'ERR_NOT_FOUND',
+    `Cannot load the addon: no such file. Try: make build, ${path}`,
+  );
 }

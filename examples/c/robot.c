@@ -1,4 +1,5 @@
-/* A robot's memory in C: stores 1,000 embeddings, finds one again, forgets some, and prints what is left.
+/* A robot's memory in C: stores 1,000 embeddings, finds one again, forgets some, and prints what
+ * is left.
  *
  *   robot PATH      creates PATH, or goes on with it
  *

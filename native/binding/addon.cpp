@@ -7,8 +7,8 @@
 namespace rve::binding {
 namespace {
 
-// () : closes every memory of this environment on this thread. For process.on('exit'), after which no
-// asynchronous work runs and no cleanup hook either.
+// () : closes every memory of this environment on this thread. For process.on('exit'), after which
+// no asynchronous work runs and no cleanup hook either.
 Napi::Value closeAll(const Napi::CallbackInfo& info) {
   Instance* instance = info.Env().GetInstanceData<Instance>();
   while (!instance->open.empty()) (*instance->open.begin())->closeNow();

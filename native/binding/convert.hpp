@@ -1,8 +1,9 @@
-// JavaScript values to C++ and back. Nothing here throws a C++ exception; a function that answers false has
-// left a JavaScript exception pending ({ code, message }), and its caller returns at once.
+// JavaScript values to C++ and back. Nothing here throws a C++ exception; a function that answers
+// false has left a JavaScript exception pending ({ code, message }), and its caller returns at
+// once.
 //
-// The calls that a single insert or query makes use the plain C functions of Node-API: one wrapper object
-// less per argument is a fifth of the cost of such a call.
+// The calls that a single insert or query makes use the plain C functions of Node-API: one wrapper
+// object less per argument is a fifth of the cost of such a call.
 #pragma once
 #include <napi.h>
 

@@ -1,7 +1,7 @@
 // Completions on their way from engine threads to the JavaScript thread.
 //
-// Engine threads post; the first post after a drain wakes the JavaScript thread, the others ride along. A
-// burst of a thousand inserts therefore costs one wake-up, not a thousand.
+// Engine threads post; the first post after a drain wakes the JavaScript thread, the others ride
+// along. A burst of a thousand inserts therefore costs one wake-up, not a thousand.
 #pragma once
 #include <node_api.h>
 
@@ -47,7 +47,8 @@ struct Completion {
 
 class Mailbox {
  public:
-  // `wake` stays owned by the caller, who calls silence() before releasing it. JavaScript thread only.
+  // `wake` stays owned by the caller, who calls silence() before releasing it. JavaScript thread
+  // only.
   void attach(napi_threadsafe_function wake);
   // Any thread. After silence() the completion is dropped: nobody is left to hear it.
   void post(Completion&& completion);

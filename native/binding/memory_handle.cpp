@@ -48,7 +48,8 @@ size_t bytesOfRecords(const std::vector<Record>& records, size_t from) {
   return bytes;
 }
 
-// Reads ids in small steps until kReadBytesMax or kReadRowsMax is reached; the caller asks for the rest.
+// Reads ids in small steps until kReadBytesMax or kReadRowsMax is reached; the caller asks for the
+// rest.
 Status readSome(Engine* engine, const std::vector<uint64_t>& ids, RecordBatch* out) {
   constexpr size_t kStep = 16;
   size_t bytes = 0;

@@ -1,8 +1,10 @@
-// One open memory as JavaScript sees it from below: runtime/native.ts (NativeMemory) has the signatures.
+// One open memory as JavaScript sees it from below: runtime/native.ts (NativeMemory) has the
+// signatures.
 //
-// All members are for the JavaScript thread of the environment that opened it. Engine threads reach it only
-// through the mailbox. The handle keeps itself alive until it is closed: a memory that is never closed stays
-// open until its environment ends, and is then closed by the environment's cleanup hook.
+// All members are for the JavaScript thread of the environment that opened it. Engine threads
+// reach it only through the mailbox. The handle keeps itself alive until it is closed: a memory
+// that is never closed stays open until its environment ends, and is then closed by the
+// environment's cleanup hook.
 #pragma once
 #include <napi.h>
 
@@ -72,7 +74,8 @@ class MemoryHandle : public Napi::ObjectWrap<MemoryHandle> {
 
   // False, with ERR_CLOSED pending, once the engine has gone.
   bool isOpen(napi_env env);
-  // Counts a call under way, which keeps the event loop alive. `status` becomes an exception if not ok.
+  // Counts a call under way, which keeps the event loop alive. `status` becomes an exception if
+  // not ok.
   bool accepted(napi_env env, const Status& status);
   Napi::Value submitQuery(napi_env env, QueryRequest&& request, uint32_t token, bool cancellable,
                           Kind kind);

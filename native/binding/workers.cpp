@@ -1,4 +1,5 @@
-// Memory.open, Memory.check and Memory.repair run on libuv's pool: they read, and may wait for a disk.
+// Memory.open, Memory.check and Memory.repair run on libuv's pool: they read, and may wait for a
+// disk.
 #include "binding/convert.hpp"
 #include "binding/memory_handle.hpp"
 

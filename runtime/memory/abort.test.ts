@@ -53,9 +53,14 @@ describe('an abort', () => {
     const { signal } = controller;
     const vector = rows(1, 4);
     const calls = [
-      memory.query({ vector, signal }), memory.queryMany({ vectors: rows(100, 4), signal }),
-      memory.get([1], { signal }), memory.check({ signal }), memory.flush({ signal }),
-      memory.waitDurable(0, { signal }), memory.settle({ signal }), collect(memory.scan({ signal })),
+      memory.query({ vector, signal }),
+      memory.queryMany({ vectors: rows(100, 4), signal }),
+      memory.get([1], { signal }),
+      memory.check({ signal }),
+      memory.flush({ signal }),
+      memory.waitDurable(0, { signal }),
+      memory.settle({ signal }),
+      collect(memory.scan({ signal })),
     ].map((call) => refuses('ERR_ABORTED', () => call));
     controller.abort();
     await Promise.all(calls);

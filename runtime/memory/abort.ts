@@ -10,7 +10,8 @@ export function throwIfAborted(options: CallOptions): void {
 
 /** Calls `stop` once when the signal fires or the time is over. Returns how to let go of both. */
 export function watchAbort(
-  options: CallOptions, stop: (error: RveError) => void,
+  options: CallOptions,
+  stop: (error: RveError) => void,
 ): (() => void) | undefined {
   const { signal, timeoutMs } = options;
   if (signal === undefined && timeoutMs === undefined) return undefined;
@@ -38,7 +39,9 @@ export function abortable<T>(work: () => Promise<T>, options: CallOptions): Prom
   if (options.signal === undefined && options.timeoutMs === undefined) return work();
   return new Promise<T>((resolve, reject) => {
     const release = watchAbort(options, reject);
-    work().then(resolve, reject).finally(() => release?.());
+    work()
+      .then(resolve, reject)
+      .finally(() => release?.());
   });
 }
 

@@ -2,7 +2,8 @@ import { Encoder } from 'cbor-x';
 import { describe, expect, it } from 'vitest';
 import { CBOR_DEPTH_MAX, isSafeCbor } from './cbor.js';
 
-const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));
+const hex = (text: string): Uint8Array =>
+  Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));
 
 describe('isSafeCbor', () => {
   it.each([
@@ -55,8 +56,14 @@ describe('isSafeCbor', () => {
   });
 
   it('refuses a big integer that takes quadratic time', () => {
-    const big = (bytes: number): Uint8Array => Uint8Array.from([0xc2, 0x59, bytes >> 8, bytes & 255,
-      ...Array.from({ length: bytes }, () => 1)]);
+    const big = (bytes: number): Uint8Array =>
+      Uint8Array.from([
+        0xc2,
+        0x59,
+        bytes >> 8,
+        bytes & 255,
+        ...Array.from({ length: bytes }, () => 1),
+      ]);
     expect(isSafeCbor(big(1024))).toBe(true);
     expect(isSafeCbor(big(1025))).toBe(false);
   });
@@ -65,9 +72,14 @@ describe('isSafeCbor', () => {
     for (let start = 0; start < 65_536; start++) {
       isSafeCbor(Uint8Array.of(start >> 8, start & 255, 0x61, 0x61, 0x01));
     }
-    const whole = Uint8Array.from(new Encoder({ useRecords: false }).encode(
-      { a: [1, -2, 2.5, 'text', null], b: { c: [[[]]] } }));
+    const whole = Uint8Array.from(
+      new Encoder({ useRecords: false }).encode({
+        a: [1, -2, 2.5, 'text', null],
+        b: { c: [[[]]] },
+      }),
+    );
     expect(isSafeCbor(whole)).toBe(true);
-    for (let cut = 0; cut < whole.length; cut++) expect(isSafeCbor(whole.subarray(0, cut))).toBe(false);
+    for (let cut = 0; cut < whole.length; cut++)
+      expect(isSafeCbor(whole.subarray(0, cut))).toBe(false);
   });
 });

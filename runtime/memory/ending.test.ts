@@ -1,4 +1,5 @@
-// The end of a process or a worker while a memory is open: no crash, and nothing that was promised is lost.
+// The end of a process or a worker while a memory is open: no crash, and nothing that was promised
+// is lost.
 
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -16,9 +17,13 @@ const PRELUDE = `
 `;
 
 /** Runs a program with a store's path as its argument; answers its exit code, signal and output. */
-async function run(program: string, path: string): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', PRELUDE + program, path],
-    { stdio: ['ignore', 'pipe', 'pipe'] });
+async function run(
+  program: string,
+  path: string,
+): Promise<{ code: number | null; out: string; err: string }> {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', PRELUDE + program, path], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let out = '';
   let err = '';
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
@@ -35,17 +40,21 @@ async function live(path: string): Promise<number> {
 }
 
 describe('the end of a process', () => {
-  it('is built', () => expect(existsSync(fileURLToPath(PACKAGE)), 'run make build first').toBe(true));
+  it('is built', () =>
+    expect(existsSync(fileURLToPath(PACKAGE)), 'run make build first').toBe(true));
 
   it('by process.exit closes an open memory and drains what was inserted', async () => {
     const path = freshPath();
-    const { code, err } = await run(`
+    const { code, err } = await run(
+      `
       const memory = await Memory.open(process.argv[1], { dimensions: 4 });
       await memory.insert(row);
       for (let i = 0; i < 100; i++) void memory.insert(row);
       void memory.query({ vector: row });
       process.exit(7);
-    `, path);
+    `,
+      path,
+    );
     expect(err).toBe('');
     expect(code).toBe(7);
     expect(await live(path)).toBe(101);
@@ -59,12 +68,15 @@ describe('the end of a process', () => {
       'void memory.close(); await new Promise(setImmediate);',
     ]) {
       const path = freshPath();
-      const { code, err } = await run(`
+      const { code, err } = await run(
+        `
         const memory = await Memory.open(process.argv[1], { dimensions: 4 });
         await memory.insert(row);
         ${last}
         process.exit(0);
-      `, path);
+      `,
+        path,
+      );
       expect(err, last).toBe('');
       expect(code, last).toBe(0);
       expect(await live(path), last).toBe(1);
@@ -73,10 +85,13 @@ describe('the end of a process', () => {
 
   it('comes by itself when nothing is under way, and waits for what is', async () => {
     const path = freshPath();
-    const { code, out, err } = await run(`
+    const { code, out, err } = await run(
+      `
       const memory = await Memory.open(process.argv[1], { dimensions: 4 });
       void memory.insert(row).then(({ ids }) => console.log('stored', ids[0]));
-    `, path);
+    `,
+      path,
+    );
     expect(err).toBe('');
     expect(out).toBe('stored 0\n');
     expect(code).toBe(0);
@@ -85,11 +100,14 @@ describe('the end of a process', () => {
 
   it('by an uncaught error keeps what was inserted', async () => {
     const path = freshPath();
-    const { code, err } = await run(`
+    const { code, err } = await run(
+      `
       const memory = await Memory.open(process.argv[1], { dimensions: 4 });
       void memory.insert(row);
       throw new Error('a bug of the program');
-    `, path);
+    `,
+      path,
+    );
     expect(err).toContain('a bug of the program');
     expect(code).toBe(1);
     expect(await live(path)).toBe(1);
@@ -104,7 +122,10 @@ describe('a worker thread', () => {
       const memory = await Memory.open(workerData, { dimensions: 4 });
       const { ids } = await memory.insert(row);
       parentPort.postMessage(ids.length);
-      const go = () => { void memory.insert(row); void memory.query({ vector: row }).then(go, go); };
+      const go = () => {
+        void memory.insert(row);
+        void memory.query({ vector: row }).then(go, go);
+      };
       go();
     });
   `;

@@ -1,15 +1,23 @@
-// The exchange with the addon: calls go out with a token, completions come back in bursts. One call of the
-// listener settles all promises of a burst; a promise of the addon's own for each call would cost more than
-// the rest of a small insert.
+// The exchange with the addon: calls go out with a token, completions come back in bursts. One
+// call of the listener settles all promises of a burst; a promise of the addon's own for each call
+// would cost more than the rest of a small insert.
 
 import { asRveError, isRveCode, RveError, rveError } from '../errors/index.js';
 import { limits } from '../limits/index.js';
 import {
-  EventKind, nativeAddon, type NativeBuffers, type NativeMemory, type NativeOpenOptions,
+  EventKind,
+  nativeAddon,
+  type NativeBuffers,
+  type NativeMemory,
+  type NativeOpenOptions,
   type NativeRecords,
 } from '../native.js';
 import type {
-  CheckReport, ForgetResult, InsertResult, QueryManyResult, QueryResult,
+  CheckReport,
+  ForgetResult,
+  InsertResult,
+  QueryManyResult,
+  QueryResult,
 } from './types.js';
 
 /** A read's share of records: get() and scan() ask again for the rest. */
@@ -145,7 +153,8 @@ export class Exchange {
     this.#extras = [];
     if (leave) setImmediate(() => this.#native.drain());
     const waits = this.#settledWaits;
-    while (waits.length > 0 && (waits[0]?.target ?? 0) <= this.changesSettled) waits.shift()?.resolve();
+    while (waits.length > 0 && (waits[0]?.target ?? 0) <= this.changesSettled)
+      waits.shift()?.resolve();
   }
 
   #room(): void {
@@ -175,13 +184,20 @@ export class Exchange {
 
   #readValue(kind: number): unknown {
     switch (kind) {
-      case EventKind.insert: return this.#readInsert();
-      case EventKind.forget: return this.#readForget();
-      case EventKind.query: return this.#readQuery();
-      case EventKind.queryMany: return this.#readQueryMany();
-      case EventKind.records: return this.#readBatch();
-      case EventKind.check: return this.#extras[this.#extra++] as CheckReport;
-      default: return undefined;
+      case EventKind.insert:
+        return this.#readInsert();
+      case EventKind.forget:
+        return this.#readForget();
+      case EventKind.query:
+        return this.#readQuery();
+      case EventKind.queryMany:
+        return this.#readQueryMany();
+      case EventKind.records:
+        return this.#readBatch();
+      case EventKind.check:
+        return this.#extras[this.#extra++] as CheckReport;
+      default:
+        return undefined;
     }
   }
 
@@ -226,7 +242,13 @@ export class Exchange {
       this.#float += count;
     }
     if (!hasEmbeddings) return { ids, scores, latencyUs, degraded };
-    return { ids, scores, embeddings: this.#extras[this.#extra++] as Float32Array, latencyUs, degraded };
+    return {
+      ids,
+      scores,
+      embeddings: this.#extras[this.#extra++] as Float32Array,
+      latencyUs,
+      degraded,
+    };
   }
 
   #readQueryMany(): QueryManyResult {

@@ -3,46 +3,67 @@
 import { abortable, deadlineOf, throwIfAborted, watchAbort } from './abort.js';
 import { Exchange, SYNC_LATENCY_AT, type Batch, type Call } from './exchange.js';
 import {
-  CALL_KEYS, checkCall, checkFilter, checkFlag, checkKeys, checkMode, checkName, checkOpen, checkPath,
+  CALL_KEYS,
+  NONE,
+  checkCall,
+  checkFilter,
+  checkFlag,
+  checkKeys,
+  checkMode,
+  checkOpen,
+  checkPath,
   wholeNumber,
 } from './options.js';
-import { packPayloads } from './payload.js';
-import { ReadPace, recordsOf } from './records.js';
-import { checkCount, checkVector, floatsOf, idsOf, labelsOf, rowsOf, timesOf } from './rows.js';
+import { ReadPace, noQueries, recordsOf } from './records.js';
+import { forgetTarget, insertRows } from './changes.js';
+import { checkVector, floatsOf, idsOf, rowsOf } from './rows.js';
 import { processMemory } from './process_memory.js';
 import { WaitingLine, type Waiting } from './waiting_line.js';
 import { asRveError, rveError } from '../errors/index.js';
 import { limits } from '../limits/index.js';
-import { nativeAddon, type NativeInsertMore } from '../native.js';
+import { nativeAddon } from '../native.js';
 import type {
-  CallOptions, CheckOptions, CheckReport, Clock, ForgetResult, Ids, InsertOptions, InsertResult,
-  MemoryRecord, MemoryStats, Metric, OpenOptions, QueryManyOptions, QueryManyResult, QueryOptions,
-  QueryResult, ScanOptions,
+  CallOptions,
+  CheckOptions,
+  CheckReport,
+  Clock,
+  ForgetResult,
+  Ids,
+  InsertOptions,
+  InsertResult,
+  MemoryRecord,
+  MemoryStats,
+  Metric,
+  OpenOptions,
+  QueryManyOptions,
+  QueryManyResult,
+  QueryOptions,
+  QueryResult,
+  ScanOptions,
 } from './types.js';
 
-const INSERT_KEYS = [
-  'ids', 'times', 'source', 'boot', 'sequence', 'labels', 'payloads', ...CALL_KEYS,
-] as const satisfies readonly (keyof InsertOptions)[];
 const QUERY_KEYS = [
-  'vector', 'k', 'ef', 'mode', 'filter', 'withEmbeddings', ...CALL_KEYS,
+  'vector',
+  'k',
+  'ef',
+  'mode',
+  'filter',
+  'withEmbeddings',
+  ...CALL_KEYS,
 ] as const satisfies readonly (keyof QueryOptions)[];
 const QUERY_MANY_KEYS = [
-  'vectors', 'k', 'ef', 'mode', 'filter', ...CALL_KEYS,
+  'vectors',
+  'k',
+  'ef',
+  'mode',
+  'filter',
+  ...CALL_KEYS,
 ] as const satisfies readonly (keyof QueryManyOptions)[];
 
-const NONE: Readonly<Record<string, never>> = Object.freeze({});
-
-/** What one insert hands to the addon. */
-interface Rows {
-  matrix: Float32Array;
-  ids: Float64Array | undefined;
-  times: Float64Array | undefined;
-  more: NativeInsertMore | undefined;
-}
-
 /**
- * One open memory: one file, one writer. Made by Memory.open(). Inserts and forgets become durable in
- * the order they are called. It stays open until close() or the end of the process, which closes it.
+ * One open memory: one file, one writer. Made by Memory.open(). Inserts and forgets become durable
+ * in the order they are called. It stays open until close() or the end of the process, which
+ * closes it.
  */
 export class Memory {
   readonly #exchange: Exchange;
@@ -66,10 +87,12 @@ export class Memory {
   }
 
   /**
-   * Opens a memory, or creates it where the file is missing (`dimensions` is needed then). Reads off
-   * this thread. Nothing is written to an existing file before the first insert.
-   * @throws RveError ERR_BUSY (with the holder's pid), ERR_NOT_FOUND, ERR_PERMISSION, ERR_NOT_A_STORE,
-   *   ERR_VERSION, ERR_CONTRADICTION, ERR_CORRUPT, ERR_TRUNCATED, ERR_NOT_REGULAR, ERR_NO_SPACE, ERR_IO,
+   * Opens a memory, or creates it where the file is missing (`dimensions` is needed then). Reads
+   * off this thread. Nothing is written to an existing file before the first insert.
+   * @throws RveError ERR_BUSY (with the holder's pid), ERR_NOT_FOUND, ERR_PERMISSION,
+   * ERR_NOT_A_STORE,
+   *   ERR_VERSION, ERR_CONTRADICTION, ERR_CORRUPT, ERR_TRUNCATED, ERR_NOT_REGULAR, ERR_NO_SPACE,
+   * ERR_IO,
    *   ERR_OPTION (also: no dimensions to create with), ERR_NOT_AVAILABLE, ERR_ARGUMENT
    */
   static async open(path: string, options: OpenOptions = NONE): Promise<Memory> {
@@ -78,14 +101,16 @@ export class Memory {
     return new Memory(exchange, checked.path, checked.clock);
   }
 
-  /** Reports on a store that need not open. Writes nothing. @throws RveError ERR_BUSY, ERR_IO ... */
+  /** Reports on a store that need not open. Writes nothing. @throws RveError ERR_BUSY, ERR_IO ...
+   * */
   static async check(path: string): Promise<CheckReport> {
     return nativeAddon().checkFile(checkPath(path)).catch(rethrow);
   }
 
   /**
-   * Makes a store that refuses to open usable again as far as its bytes allow. The old file stays beside
-   * it as PATH.damaged; the report says what was lost. @throws RveError ERR_BUSY, ERR_IO, ERR_NO_SPACE ...
+   * Makes a store that refuses to open usable again as far as its bytes allow. The old file stays
+   * beside it as PATH.damaged; the report says what was lost. @throws RveError ERR_BUSY, ERR_IO,
+   * ERR_NO_SPACE ...
    */
   static async repair(path: string): Promise<CheckReport> {
     return nativeAddon().repairFile(checkPath(path)).catch(rethrow);
@@ -114,19 +139,28 @@ export class Memory {
   }
 
   /**
-   * Stores the rows of `matrix` (n x dimensions, row-major). The input is copied before the call returns.
-   * Resolves when the promise of the memory's durability holds. While the queue is full it waits its
-   * turn; a signal or timeout takes it out of that line (ERR_ABORTED), but never once it is under way.
-   * @throws RveError ERR_DIMENSIONS, ERR_VECTOR, ERR_ID_TYPE, ERR_ID_RANGE, ERR_ID_DUPLICATE, ERR_NAME,
-   *   ERR_PAYLOAD, ERR_SYMBOLS, ERR_NO_SPACE, ERR_LATCHED, ERR_IO, ERR_READ_ONLY, ERR_CLOSED, ERR_BUSY
+   * Stores the rows of `matrix` (n x dimensions, row-major). The input is copied before the call
+   * returns. Resolves when the promise of the memory's durability holds. While the queue is full
+   * it waits its turn; a signal or timeout takes it out of that line (ERR_ABORTED), but never once
+   * it is under way.
+   * @throws RveError ERR_DIMENSIONS, ERR_VECTOR, ERR_ID_TYPE, ERR_ID_RANGE, ERR_ID_DUPLICATE,
+   * ERR_NAME,
+   *   ERR_PAYLOAD, ERR_SYMBOLS, ERR_NO_SPACE, ERR_LATCHED, ERR_IO, ERR_READ_ONLY, ERR_CLOSED,
+   * ERR_BUSY
    *   (64 MiB wait already), ERR_BATCH, ERR_OPTION, ERR_ARGUMENT, ERR_ABORTED
    */
-  insert(matrix: Float32Array | readonly number[], options: InsertOptions = NONE): Promise<InsertResult> {
+  insert(
+    matrix: Float32Array | readonly number[],
+    options: InsertOptions = NONE,
+  ): Promise<InsertResult> {
     return this.#insert(matrix, options, true);
   }
 
   /** As insert(), but never waits: while the queue is full it rejects with ERR_BUSY at once. */
-  tryInsert(matrix: Float32Array | readonly number[], options: InsertOptions = NONE): Promise<InsertResult> {
+  tryInsert(
+    matrix: Float32Array | readonly number[],
+    options: InsertOptions = NONE,
+  ): Promise<InsertResult> {
     return this.#insert(matrix, options, false);
   }
 
@@ -143,11 +177,15 @@ export class Memory {
       if (target.length === 0) return Promise.resolve({ count: 0, lsn: this.#exchange.lsnMax });
       let held = target;
       const bytes = typeof target === 'string' ? target.length : target.byteLength;
-      return this.#change<ForgetResult>(options, true, bytes,
+      return this.#change<ForgetResult>(
+        options,
+        true,
+        bytes,
         (token) => this.#exchange.native.forget(token, held),
         () => {
           if (typeof held !== 'string') held = held.slice();
-        });
+        },
+      );
     } catch (error) {
       return Promise.reject(asRveError(error));
     }
@@ -155,7 +193,8 @@ export class Memory {
 
   /**
    * The k nearest records. A signal or timeout drops it at any time (ERR_ABORTED).
-   * @throws RveError ERR_DIMENSIONS, ERR_VECTOR, ERR_OPTION, ERR_NOT_AVAILABLE, ERR_FILTER, ERR_BUSY (the
+   * @throws RveError ERR_DIMENSIONS, ERR_VECTOR, ERR_OPTION, ERR_NOT_AVAILABLE, ERR_FILTER,
+   * ERR_BUSY (the
    *   engine's queue of 65,536 reads is full), ERR_CLOSED, ERR_ABORTED, ERR_ARGUMENT
    */
   query(options: QueryOptions): Promise<QueryResult> {
@@ -172,7 +211,8 @@ export class Memory {
     }
   }
 
-  /** As query(), on this thread: no promise and no hop, but the event loop stands still meanwhile. */
+  /** As query(), on this thread: no promise and no hop, but the event loop stands still meanwhile.
+   * */
   querySync(options: QueryOptions): QueryResult {
     const { vector, k, ef, filter, withEmbeddings } = this.#checkQuery(options);
     throwIfAborted(options);
@@ -191,11 +231,13 @@ export class Memory {
       latencyUs: words[SYNC_LATENCY_AT] as number,
       degraded: words[SYNC_LATENCY_AT + 1] === 1,
     };
-    if (withEmbeddings) result.embeddings = native.takeEmbeddings().slice(0, count * this.#dimensions);
+    if (withEmbeddings)
+      result.embeddings = native.takeEmbeddings().slice(0, count * this.#dimensions);
     return result;
   }
 
-  /** Many queries at once, off this thread: n x dimensions in, n x k out, padded with -1 and NaN. */
+  /** Many queries at once, off this thread: n x dimensions in, n x k out, padded with -1 and NaN.
+   * */
   queryMany(options: QueryManyOptions): Promise<QueryManyResult> {
     try {
       this.#checkOpen('queryMany');
@@ -232,10 +274,10 @@ export class Memory {
   }
 
   /**
-   * All records that match, by ascending id. Weakly consistent: each is one that was live at some moment
-   * of the loop. Options are checked at the first step.
+   * All records that match, by ascending id. Weakly consistent: each is one that was live at some
+   * moment of the loop. Options are checked at the first step.
    */
-  async* scan(options: ScanOptions = NONE): AsyncGenerator<MemoryRecord, void, undefined> {
+  async *scan(options: ScanOptions = NONE): AsyncGenerator<MemoryRecord, void, undefined> {
     this.#checkOpen('scan');
     checkKeys(options, ['filter', ...CALL_KEYS], 'scan');
     checkCall(options);
@@ -266,7 +308,10 @@ export class Memory {
   /** @throws RveError ERR_NOT_AVAILABLE: learning comes with a later version. */
   async feedback(_feedback: unknown): Promise<never> {
     this.#checkOpen('feedback');
-    throw rveError('ERR_NOT_AVAILABLE', 'Cannot learn from feedback: this version does not learn yet');
+    throw rveError(
+      'ERR_NOT_AVAILABLE',
+      'Cannot learn from feedback: this version does not learn yet',
+    );
   }
 
   /** Where the records are, what was done and what it cost: numbers, strings and flags only. */
@@ -295,14 +340,19 @@ export class Memory {
     throwIfAborted(options);
     const { lsnMax } = this.#exchange;
     if (!Number.isSafeInteger(lsn) || lsn < 0 || lsn > lsnMax) {
-      throw rveError('ERR_ARGUMENT', `No insert has reported the lsn ${lsn}, the largest is ${lsnMax}`);
+      throw rveError(
+        'ERR_ARGUMENT',
+        `No insert has reported the lsn ${lsn}, the largest is ${lsnMax}`,
+      );
     }
     await abortable(() => this.#waitDurable(lsn), options);
   }
 
   /** Writes a checkpoint, so that the next open replays less. */
   async checkpoint(options: CallOptions = NONE): Promise<void> {
-    await this.#background('checkpoint', options, (token) => this.#exchange.native.checkpoint(token));
+    await this.#background('checkpoint', options, (token) =>
+      this.#exchange.native.checkpoint(token),
+    );
   }
 
   /** Resolves when the background has sealed, linked and compacted all it means to. */
@@ -321,8 +371,9 @@ export class Memory {
   }
 
   /**
-   * Ends the memory: inserts drain, queries get a second, background work stops at its next step, the
-   * lock is released. New calls get ERR_CLOSED at once. Calling it again waits for the same end.
+   * Ends the memory: inserts drain, queries get a second, background work stops at its next step,
+   * the lock is released. New calls get ERR_CLOSED at once. Calling it again waits for the same
+   * end.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -346,12 +397,14 @@ export class Memory {
   }
 
   #checkOpen(what: string): void {
-    if (this.#closing !== undefined) throw rveError('ERR_CLOSED', `Cannot ${what}: the memory is closed`);
+    if (this.#closing !== undefined)
+      throw rveError('ERR_CLOSED', `Cannot ${what}: the memory is closed`);
   }
 
   #checkWritable(what: string): void {
     this.#checkOpen(what);
-    if (this.#readOnly) throw rveError('ERR_READ_ONLY', `Cannot ${what}: the memory is open read-only`);
+    if (this.#readOnly)
+      throw rveError('ERR_READ_ONLY', `Cannot ${what}: the memory is open read-only`);
   }
 
   #checkCallOnly(options: CallOptions, what: string): void {
@@ -361,8 +414,11 @@ export class Memory {
   }
 
   #checkQuery(options: QueryOptions): {
-    vector: Float32Array; k: number; ef: number;
-    filter: ReturnType<typeof checkFilter>; withEmbeddings: boolean;
+    vector: Float32Array;
+    k: number;
+    ef: number;
+    filter: ReturnType<typeof checkFilter>;
+    withEmbeddings: boolean;
   } {
     this.#checkOpen('query');
     checkKeys(options, QUERY_KEYS, 'query');
@@ -380,54 +436,44 @@ export class Memory {
   }
 
   #insert(
-    matrix: Float32Array | readonly number[], options: InsertOptions, mayWait: boolean,
+    matrix: Float32Array | readonly number[],
+    options: InsertOptions,
+    mayWait: boolean,
   ): Promise<InsertResult> {
     try {
       this.#checkWritable('insert');
-      const rows = this.#rowsOf(matrix, options);
+      const rows = insertRows(matrix, options, this.#dimensions, this.#clock);
       throwIfAborted(options);
       if (rows.matrix.length === 0) {
         return Promise.resolve({ ids: new Float64Array(0), lsn: this.#exchange.lsnMax });
       }
       const bytes = rows.matrix.byteLength + (rows.more?.payloadBytes?.length ?? 0);
-      return this.#change<InsertResult>(options, mayWait, bytes,
-        (token) => this.#exchange.native.insert(token, rows.matrix, rows.ids, rows.times, rows.more),
+      return this.#change<InsertResult>(
+        options,
+        mayWait,
+        bytes,
+        (token) =>
+          this.#exchange.native.insert(token, rows.matrix, rows.ids, rows.times, rows.more),
         () => {
           rows.matrix = rows.matrix.slice();
           rows.ids = rows.ids?.slice();
           rows.times = rows.times?.slice();
-        });
+        },
+      );
     } catch (error) {
       return Promise.reject(asRveError(error));
     }
   }
 
-  #rowsOf(given: Float32Array | readonly number[], options: InsertOptions): Rows {
-    const matrix = floatsOf(given, 'matrix');
-    const count = rowsOf(matrix, this.#dimensions, 'matrix');
-    const rows: Rows = { matrix, ids: undefined, times: undefined, more: undefined };
-    if (options !== NONE) {
-      checkKeys(options, INSERT_KEYS, 'insert');
-      checkCall(options);
-      if (options.ids !== undefined) {
-        rows.ids = idsOf(options.ids);
-        checkCount('ids', rows.ids.length, count);
-      }
-      if (options.times !== undefined) rows.times = timesOf(options.times, count);
-      rows.more = moreOf(options, count);
-    }
-    if (rows.times === undefined && this.#clock !== undefined) {
-      rows.times = new Float64Array(count).fill(this.#clock.now());
-    }
-    return rows;
-  }
-
   /**
-   * Hands a change to the addon, or lets it wait in line behind those before it. `start` answers false
-   * while the queue is full; `keep` copies what is not ours before the call returns.
+   * Hands a change to the addon, or lets it wait in line behind those before it. `start` answers
+   * false while the queue is full; `keep` copies what is not ours before the call returns.
    */
   #change<T>(
-    options: CallOptions, mayWait: boolean, bytes: number, start: (token: number) => boolean,
+    options: CallOptions,
+    mayWait: boolean,
+    bytes: number,
+    start: (token: number) => boolean,
     keep: () => void,
   ): Promise<T> {
     throwIfAborted(options);
@@ -456,7 +502,7 @@ export class Memory {
       dropped: false,
       start: () => {
         if (!attempt()) return false;
-        call.release?.();  // Under way now: a signal has no say any more.
+        call.release?.(); // Under way now: a signal has no say any more.
         call.release = undefined;
         return true;
       },
@@ -532,7 +578,9 @@ export class Memory {
   }
 
   async #background(
-    what: string, options: CallOptions, start: (token: number) => void,
+    what: string,
+    options: CallOptions,
+    start: (token: number) => void,
   ): Promise<void> {
     this.#checkWritable(what);
     this.#checkCallOnly(options, what);
@@ -549,46 +597,4 @@ const GET_IDS_MAX = 1024;
 
 function rethrow(error: unknown): never {
   throw asRveError(error);
-}
-
-function forgetTarget(what: unknown): Float64Array | string {
-  if (what instanceof Float64Array || Array.isArray(what)) return idsOf(what);
-  if (typeof what === 'object' && what !== null && 'source' in what) {
-    checkKeys(what, ['source'], 'forget');
-    return checkName(what.source, 'source');
-  }
-  return idsOf(what);
-}
-
-function moreOf(options: InsertOptions, rows: number): NativeInsertMore | undefined {
-  const { source, boot, sequence, labels, payloads } = options;
-  if (source === undefined && boot === undefined && sequence === undefined && labels === undefined &&
-      payloads === undefined) {
-    return undefined;
-  }
-  if ((boot === undefined) !== (sequence === undefined) || (boot !== undefined && source === undefined)) {
-    throw rveError('ERR_ARGUMENT', 'boot, sequence and source make the key of dedupe only together');
-  }
-  const more: NativeInsertMore = {};
-  if (source !== undefined) more.source = checkName(source, 'source');
-  if (boot !== undefined) more.boot = wholeNumber(boot, 'boot', 0, 2 ** 32 - 1, 0);
-  if (sequence !== undefined) {
-    more.sequence = wholeNumber(sequence, 'sequence', 0, Number.MAX_SAFE_INTEGER - rows, 0);
-  }
-  if (labels !== undefined) more.labels = labelsOf(labels, rows);
-  if (payloads !== undefined) {
-    if (!Array.isArray(payloads)) throw rveError('ERR_ARGUMENT', 'payloads must be an array, one per row');
-    checkCount('payloads', payloads.length, rows);
-    const { ends, bytes } = packPayloads(payloads);
-    more.payloadEnds = ends;
-    more.payloadBytes = bytes;
-  }
-  return more;
-}
-
-function noQueries(): QueryManyResult {
-  return {
-    ids: new Float64Array(0), scores: new Float32Array(0), counts: new Uint32Array(0), latencyUs: 0,
-    degraded: false,
-  };
 }

@@ -54,7 +54,9 @@ const OPEN: Bad[] = [
 ];
 
 const QUERY: Bad[] = [
-  ...CALL.filter(([options]) => typeof options === 'object' && options !== null && !Array.isArray(options)),
+  ...CALL.filter(
+    ([options]) => typeof options === 'object' && options !== null && !Array.isArray(options),
+  ),
   [{ mode: 'neural' }, 'ERR_NOT_AVAILABLE'],
   [{ mode: 'subgraph' }, 'ERR_NOT_AVAILABLE'],
   [{ mode: 'differentiable' }, 'ERR_NOT_AVAILABLE'],
@@ -112,8 +114,10 @@ const INSERT: Bad[] = [
 it('refuses open options by name and makes no file', async () => {
   for (const [options, code] of OPEN) {
     const path = freshPath();
-    const given = options === null || 'dimensions' in (options as object)
-      ? options : { dimensions: 4, ...(options as object) };
+    const given =
+      options === null || 'dimensions' in (options as object)
+        ? options
+        : { dimensions: 4, ...(options as object) };
     const error = await refuses(code, () => Memory.open(path, given as object));
     expect(existsSync(path), JSON.stringify(options)).toBe(false);
     const key = Object.keys((options ?? {}) as object)[0];
@@ -130,8 +134,17 @@ it('refuses a path that is none', async () => {
 
 it('takes each open option that it documents', async () => {
   const memory = await open(freshPath(), {
-    dimensions: 4, metric: 'ip', readOnly: false, durability: 'sync', lingerMs: 0, intervalMs: 100,
-    profile: 'precise', bytesMax: 2 ** 30, hnswM: 8, hnswEfConstruction: 50, hnswEfSearch: 32,
+    dimensions: 4,
+    metric: 'ip',
+    readOnly: false,
+    durability: 'sync',
+    lingerMs: 0,
+    intervalMs: 100,
+    profile: 'precise',
+    bytesMax: 2 ** 30,
+    hnswM: 8,
+    hnswEfConstruction: 50,
+    hnswEfSearch: 32,
     clock: { now: () => 1 },
   });
   await memory.insert(rows(1, 4));
@@ -139,8 +152,16 @@ it('takes each open option that it documents', async () => {
 });
 
 it('takes an option that is undefined as one that is left out', async () => {
-  const memory = await open(freshPath(), { dimensions: 4, metric: undefined, clock: undefined } as object);
-  await memory.insert(rows(1, 4), { ids: undefined, labels: undefined, signal: undefined } as object);
+  const memory = await open(freshPath(), {
+    dimensions: 4,
+    metric: undefined,
+    clock: undefined,
+  } as object);
+  await memory.insert(rows(1, 4), {
+    ids: undefined,
+    labels: undefined,
+    signal: undefined,
+  } as object);
   const options = { vector: rows(1, 4), k: undefined, filter: undefined, mode: undefined };
   expect((await memory.query(options as never)).ids).toEqual(Float64Array.of(0));
 });
@@ -156,7 +177,9 @@ describe('on an open memory', () => {
       await refuses(code, () => memory.queryMany({ vectors: vector, ...given }));
     }
     await refuses('ERR_OPTION', () => memory.query({ vector, withEmbeddings: 1 } as never));
-    await refuses('ERR_OPTION', () => memory.queryMany({ vectors: vector, withEmbeddings: true } as never));
+    await refuses('ERR_OPTION', () =>
+      memory.queryMany({ vectors: vector, withEmbeddings: true } as never),
+    );
     await refuses('ERR_ARGUMENT', () => memory.query({} as never));
     await refuses('ERR_ARGUMENT', () => memory.query(undefined as never));
     await refuses('ERR_DIMENSIONS', () => memory.query({ vector: [1, 2, 3] }));

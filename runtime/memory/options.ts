@@ -1,4 +1,5 @@
-// Option objects, checked once, at the door: an option that is unknown or not honoured yet is an error.
+// Option objects, checked once, at the door: an option that is unknown or not honoured yet is an
+// error.
 
 import { resolve } from 'node:path';
 import { rveError, type RveCode } from '../errors/index.js';
@@ -8,24 +9,62 @@ import type { CallOptions, Clock, Filter, OpenOptions } from './types.js';
 
 /** As numbered in engine.hpp. */
 const METRICS: Readonly<Record<string, number>> = { cosine: 1, l2: 2, ip: 3 };
-const DURABILITIES: Readonly<Record<string, number>> = { buffered: 0, interval: 1, group: 2, sync: 3 };
+const DURABILITIES: Readonly<Record<string, number>> = {
+  buffered: 0,
+  interval: 1,
+  group: 2,
+  sync: 3,
+};
 
 /** The longest delay that setTimeout takes. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+
+/** No options: the same object, so that the usual call checks nothing. */
+export const NONE: Readonly<Record<string, never>> = Object.freeze({});
 
 export const CALL_KEYS = ['signal', 'timeoutMs'] as const;
 
 /** Keys of later versions, of every call and of open. They are known, and refused by name. */
 const LATER_KEYS: ReadonlySet<string> = new Set([
   // open
-  'bytesRatioMax', 'originals', 'maxNodes', 'gnnLayers', 'gnnHiddenDim', 'gnnHeads', 'learningRate',
-  'batchSize', 'negativeSamples', 'hotThreshold', 'warmThreshold', 'coolThreshold', 'coldThreshold',
-  'pqSubvectors', 'pq8Centroids', 'pq4Centroids', 'outlierThreshold', 'entropyCoder', 'residualBits',
-  'recompressIntervalS', 'accessDecayHalflifeS', 'promotionThreshold', 'demotionThreshold',
-  'decompressCacheSizeMb', 'codebookSampleSize', 'codebookIterations', 'codebookUpdateFreq',
-  'prefetchDepth', 'learning', 'cpuBudget', 'ioBudget', 'encryption', 'scrub',
+  'bytesRatioMax',
+  'originals',
+  'maxNodes',
+  'gnnLayers',
+  'gnnHiddenDim',
+  'gnnHeads',
+  'learningRate',
+  'batchSize',
+  'negativeSamples',
+  'hotThreshold',
+  'warmThreshold',
+  'coolThreshold',
+  'coldThreshold',
+  'pqSubvectors',
+  'pq8Centroids',
+  'pq4Centroids',
+  'outlierThreshold',
+  'entropyCoder',
+  'residualBits',
+  'recompressIntervalS',
+  'accessDecayHalflifeS',
+  'promotionThreshold',
+  'demotionThreshold',
+  'decompressCacheSizeMb',
+  'codebookSampleSize',
+  'codebookIterations',
+  'codebookUpdateFreq',
+  'prefetchDepth',
+  'learning',
+  'cpuBudget',
+  'ioBudget',
+  'encryption',
+  'scrub',
   // query
-  'depth', 'temperature', 'withAttention', 'withSubgraph',
+  'depth',
+  'temperature',
+  'withAttention',
+  'withSubgraph',
   // feedback
   'reward',
 ]);
@@ -34,9 +73,17 @@ const LATER_PROFILES: ReadonlySet<unknown> = new Set(['edge', 'balanced']);
 
 /** @throws RveError `code` unless `value` is a plain object with known keys only. */
 export function checkKeys(
-  value: unknown, known: readonly string[], what: string, code: RveCode = 'ERR_OPTION',
+  value: unknown,
+  known: readonly string[],
+  what: string,
+  code: RveCode = 'ERR_OPTION',
 ): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    Array.isArray(value) ||
+    ArrayBuffer.isView(value)
+  ) {
     throw rveError('ERR_ARGUMENT', `${what} takes an object, not ${shown(value)}`);
   }
   for (const key in value) {
@@ -50,11 +97,19 @@ export function checkKeys(
 
 /** A whole number in [min, max], or `fallback` where it is absent. */
 export function wholeNumber(
-  value: unknown, name: string, min: number, max: number, fallback: number,
+  value: unknown,
+  name: string,
+  min: number,
+  max: number,
+  fallback: number,
 ): number {
   if (value === undefined) return fallback;
-  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
-  throw rveError('ERR_OPTION', `"${name}" must be a whole number from ${min} to ${max}, not ${shown(value)}`);
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max)
+    return value;
+  throw rveError(
+    'ERR_OPTION',
+    `"${name}" must be a whole number from ${min} to ${max}, not ${shown(value)}`,
+  );
 }
 
 export function checkFlag(value: unknown, name: string): boolean {
@@ -76,7 +131,10 @@ export function checkCall(options: CallOptions): void {
 export function checkMode(mode: unknown): void {
   if (mode === undefined || mode === 'vector') return;
   if (LATER_MODES.has(mode)) {
-    throw rveError('ERR_NOT_AVAILABLE', `The mode ${shown(mode)} is not in this version, 'vector' is`);
+    throw rveError(
+      'ERR_NOT_AVAILABLE',
+      `The mode ${shown(mode)} is not in this version, 'vector' is`,
+    );
   }
   throw rveError('ERR_OPTION', `"mode" must be 'vector', not ${shown(mode)}`);
 }
@@ -87,10 +145,15 @@ export function checkName(name: unknown, what: string): string {
     throw rveError('ERR_ARGUMENT', `The ${what} must be a string, not ${shown(name)}`);
   }
   // A UTF-16 unit takes three bytes of UTF-8 at most.
-  const tooLong = name.length > limits.nameBytesMax / 3 && Buffer.byteLength(name) > limits.nameBytesMax;
+  const tooLong =
+    name.length > limits.nameBytesMax / 3 && Buffer.byteLength(name) > limits.nameBytesMax;
   if (name.length > 0 && !tooLong && !/[\p{Surrogate}\0]/u.test(name)) return name;
-  const why = name.length === 0 ? 'is empty' : tooLong
-    ? `has more than ${limits.nameBytesMax} bytes` : 'holds half a character or a zero byte';
+  const why =
+    name.length === 0
+      ? 'is empty'
+      : tooLong
+        ? `has more than ${limits.nameBytesMax} bytes`
+        : 'holds half a character or a zero byte';
   throw rveError('ERR_NAME', `The ${what} ${why}`);
 }
 
@@ -103,7 +166,7 @@ export function checkFilter(filter: Filter | undefined): NativeFilter | undefine
   if (filter.label !== undefined) {
     const labels = typeof filter.label === 'string' ? [filter.label] : filter.label;
     if (!Array.isArray(labels) || labels.length === 0 || labels.length > limits.labelsMax) {
-      throw rveError('ERR_FILTER', 'The filter\'s label must be a string or a list of one or more');
+      throw rveError('ERR_FILTER', "The filter's label must be a string or a list of one or more");
     }
     out.labels = labels.map((label) => filterName(label, 'label'));
   }
@@ -128,8 +191,18 @@ function filterTime(value: unknown, key: string): number {
 }
 
 const OPEN_KEYS = [
-  'dimensions', 'metric', 'readOnly', 'durability', 'lingerMs', 'intervalMs', 'profile', 'bytesMax',
-  'hnswM', 'hnswEfConstruction', 'hnswEfSearch', 'clock',
+  'dimensions',
+  'metric',
+  'readOnly',
+  'durability',
+  'lingerMs',
+  'intervalMs',
+  'profile',
+  'bytesMax',
+  'hnswM',
+  'hnswEfConstruction',
+  'hnswEfSearch',
+  'clock',
 ] as const satisfies readonly (keyof OpenOptions)[];
 
 export interface CheckedOpen {
@@ -170,21 +243,33 @@ export function checkOpen(path: unknown, options: OpenOptions): CheckedOpen {
 /** The path as an absolute one: a later chdir must not move the files beside it. */
 export function checkPath(path: unknown): string {
   if (typeof path === 'string' && path.length > 0 && !path.includes('\0')) return resolve(path);
-  throw rveError('ERR_ARGUMENT', `The path must be a string of at least one character, not ${shown(path)}`);
+  throw rveError(
+    'ERR_ARGUMENT',
+    `The path must be a string of at least one character, not ${shown(path)}`,
+  );
 }
 
 function checkProfile(profile: unknown): void {
   if (profile === undefined || profile === 'precise') return;
   if (LATER_PROFILES.has(profile)) {
-    throw rveError('ERR_NOT_AVAILABLE', `The profile ${shown(profile)} is not in this version, 'precise' is`);
+    throw rveError(
+      'ERR_NOT_AVAILABLE',
+      `The profile ${shown(profile)} is not in this version, 'precise' is`,
+    );
   }
   throw rveError('ERR_OPTION', `"profile" must be 'precise', not ${shown(profile)}`);
 }
 
-function named(value: unknown, name: string, numbers: Readonly<Record<string, number>>): number | undefined {
+function named(
+  value: unknown,
+  name: string,
+  numbers: Readonly<Record<string, number>>,
+): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'string' && Object.hasOwn(numbers, value)) return numbers[value];
-  const known = Object.keys(numbers).map((key) => `'${key}'`).join(', ');
+  const known = Object.keys(numbers)
+    .map((key) => `'${key}'`)
+    .join(', ');
   throw rveError('ERR_OPTION', `"${name}" must be one of ${known}, not ${shown(value)}`);
 }
 

@@ -9,13 +9,31 @@ function there(value: unknown): unknown {
 
 describe('a payload', () => {
   it.each([
-    ['true', true], ['zero', 0], ['a fraction', -0.1], ['an integer above 2^32', 2 ** 53 - 1],
-    ['a BigInt', 2n ** 70n], ['text', 'é ✓'], ['an empty string', ''], ['NaN', NaN],
-    ['an array', [1, 'two', [null, undefined]]], ['an object', { a: { b: [1.5] }, '': 0 }],
-    ['a date', new Date(1_700_000_000_123)], ['a Map', new Map<unknown, unknown>([[1, 'a'], ['b', {}]])],
-    ['a Set', new Set([1, 2])], ['floats', Float32Array.of(1.5, -2)], ['doubles', Float64Array.of(0.1)],
-    ['words', Uint16Array.of(1, 65_535)], ['nested bytes', { body: Uint8Array.of(1, 2) }],
-    ['bytes', Uint8Array.of(0, 1, 255)], ['no bytes', new Uint8Array(0)],
+    ['true', true],
+    ['zero', 0],
+    ['a fraction', -0.1],
+    ['an integer above 2^32', 2 ** 53 - 1],
+    ['a BigInt', 2n ** 70n],
+    ['text', 'é ✓'],
+    ['an empty string', ''],
+    ['NaN', NaN],
+    ['an array', [1, 'two', [null, undefined]]],
+    ['an object', { a: { b: [1.5] }, '': 0 }],
+    ['a date', new Date(1_700_000_000_123)],
+    [
+      'a Map',
+      new Map<unknown, unknown>([
+        [1, 'a'],
+        ['b', {}],
+      ]),
+    ],
+    ['a Set', new Set([1, 2])],
+    ['floats', Float32Array.of(1.5, -2)],
+    ['doubles', Float64Array.of(0.1)],
+    ['words', Uint16Array.of(1, 65_535)],
+    ['nested bytes', { body: Uint8Array.of(1, 2) }],
+    ['bytes', Uint8Array.of(0, 1, 255)],
+    ['no bytes', new Uint8Array(0)],
   ])('of %s comes back as it was given', (_name, value) => expect(there(value)).toEqual(value));
 
   it('of a Buffer comes back as a plain Uint8Array of its own', () => {
@@ -69,7 +87,14 @@ describe('payloads in a memory', () => {
   it('keep their rows, through get, scan and a reopen', async () => {
     const path = freshPath();
     const memory = await open(path, { dimensions: 4 });
-    const payloads = [Uint8Array.of(1, 2), null, { t: 21.5, at: new Date(5) }, 'text', undefined, 0];
+    const payloads = [
+      Uint8Array.of(1, 2),
+      null,
+      { t: 21.5, at: new Date(5) },
+      'text',
+      undefined,
+      0,
+    ];
     await memory.insert(rows(6, 4), { payloads });
     const wanted = payloads.map((payload) => payload ?? null);
     expect((await memory.get([0, 1, 2, 3, 4, 5])).map((record) => record?.payload)).toEqual(wanted);
@@ -83,7 +108,9 @@ describe('payloads in a memory', () => {
     const large = new Uint8Array(limits.payloadBytesMax - 1).fill(3);
     await memory.insert(rows(20, 4), { payloads: Array.from({ length: 20 }, () => large) });
     const records = await memory.get(Float64Array.from({ length: 20 }, (_, id) => id));
-    expect(records.every((record) => Buffer.compare(record?.payload as Uint8Array, large) === 0)).toBe(true);
+    expect(
+      records.every((record) => Buffer.compare(record?.payload as Uint8Array, large) === 0),
+    ).toBe(true);
     expect((await collect(memory.scan())).length).toBe(20);
   });
 });

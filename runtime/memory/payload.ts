@@ -1,5 +1,5 @@
-// Payloads as stored bytes: one byte that says the kind, then the body. Bytes are stored as they are;
-// any other value as CBOR, so that both come back as they were given.
+// Payloads as stored bytes: one byte that says the kind, then the body. Bytes are stored as they
+// are; any other value as CBOR, so that both come back as they were given.
 
 import { Encoder } from 'cbor-x';
 import { rveError } from '../errors/index.js';
@@ -14,7 +14,11 @@ export const PAYLOAD_STORED_BYTES_MAX = limits.payloadBytesMax;
 
 // Plain objects stay objects; byte arrays carry tag 64 so that they do not come back as Buffers.
 const cbor = new Encoder({
-  useRecords: false, mapsAsObjects: true, tagUint8Array: true, variableMapSize: true, copyBuffers: true,
+  useRecords: false,
+  mapsAsObjects: true,
+  tagUint8Array: true,
+  variableMapSize: true,
+  copyBuffers: true,
 });
 
 export interface PackedPayloads {
@@ -25,7 +29,8 @@ export interface PackedPayloads {
 
 /**
  * Packs one payload per row; undefined and null are none. The values are read before it returns.
- * @throws RveError ERR_PAYLOAD for a body above 64 KiB less one byte, or a value CBOR does not know.
+ * @throws RveError ERR_PAYLOAD for a body above 64 KiB less one byte, or a value CBOR does not
+ * know.
  */
 export function packPayloads(payloads: readonly unknown[]): PackedPayloads {
   const ends = new Uint32Array(payloads.length);
@@ -47,8 +52,8 @@ export function packPayloads(payloads: readonly unknown[]): PackedPayloads {
 }
 
 /**
- * A payload as it was given. CBOR that breaks the limits of cbor.ts (another program wrote it, or the
- * file is hostile) comes back as its bytes: nothing is lost, and nothing is run.
+ * A payload as it was given. CBOR that breaks the limits of cbor.ts (another program wrote it, or
+ * the file is hostile) comes back as its bytes: nothing is lost, and nothing is run.
  */
 export function unpackPayload(stored: Uint8Array): unknown {
   const body = stored.slice(1);
@@ -67,11 +72,16 @@ interface Body {
 
 function bodyOf(payload: unknown, row: number): Body | null {
   if (payload === undefined || payload === null) return null;
-  const body = payload instanceof Uint8Array
-    ? { kind: KIND_BYTES, bytes: payload } : { kind: KIND_CBOR, bytes: encode(payload, row) };
+  const body =
+    payload instanceof Uint8Array
+      ? { kind: KIND_BYTES, bytes: payload }
+      : { kind: KIND_CBOR, bytes: encode(payload, row) };
   if (1 + body.bytes.length <= PAYLOAD_STORED_BYTES_MAX) return body;
-  throw rveError('ERR_PAYLOAD', `The payload at index ${row} has ${body.bytes.length} bytes, ` +
-    `${PAYLOAD_STORED_BYTES_MAX - 1} are the most`);
+  throw rveError(
+    'ERR_PAYLOAD',
+    `The payload at index ${row} has ${body.bytes.length} bytes, ` +
+      `${PAYLOAD_STORED_BYTES_MAX - 1} are the most`,
+  );
 }
 
 function encode(value: unknown, row: number): Uint8Array {
@@ -80,9 +90,13 @@ function encode(value: unknown, row: number): Uint8Array {
     bytes = cbor.encode(value);
   } catch (cause) {
     // A function, a symbol, or a value that holds itself.
-    throw rveError('ERR_PAYLOAD', `The payload at index ${row} cannot be encoded as CBOR`, { cause });
+    throw rveError('ERR_PAYLOAD', `The payload at index ${row} cannot be encoded as CBOR`, {
+      cause,
+    });
   }
   if (isSafeCbor(bytes)) return bytes;
-  throw rveError('ERR_PAYLOAD',
-    `The payload at index ${row} is nested too deep or holds an object of a class CBOR does not know`);
+  throw rveError(
+    'ERR_PAYLOAD',
+    `The payload at index ${row} is nested too deep, or holds a class that CBOR does not know`,
+  );
 }

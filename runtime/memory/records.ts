@@ -1,15 +1,17 @@
-// Records out of the addon's columns.
+// Results out of the addon's columns.
 
 import { unpackPayload } from './payload.js';
 import type { NativeRecords } from '../native.js';
-import type { MemoryRecord } from './types.js';
+import type { MemoryRecord, QueryManyResult } from './types.js';
 
 /**
- * The rows of a batch, each made when it is asked for, so that a caller can rest between two payloads.
- * Null: no such record.
+ * The rows of a batch, each made when it is asked for, so that a caller can rest between two
+ * payloads. Null: no such record.
  */
 export function* recordsOf(
-  columns: NativeRecords, dimensions: number, pace: ReadPace,
+  columns: NativeRecords,
+  dimensions: number,
+  pace: ReadPace,
 ): Generator<MemoryRecord | null, void, undefined> {
   let payloadAt = 0;
   for (let row = 0; row < columns.ids.length; row++) {
@@ -58,4 +60,15 @@ export class ReadPace {
     this.#bytes = 0;
     return new Promise((resolve) => setImmediate(resolve));
   }
+}
+
+/** The answer of queryMany() to no queries. */
+export function noQueries(): QueryManyResult {
+  return {
+    ids: new Float64Array(0),
+    scores: new Float32Array(0),
+    counts: new Uint32Array(0),
+    latencyUs: 0,
+    degraded: false,
+  };
 }

@@ -1,4 +1,5 @@
-// Each method of Memory in each state that it can meet: open, held by another opener, closed, read-only.
+// Each method of Memory in each state that it can meet: open, held by another opener, closed,
+// read-only.
 
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -34,10 +35,19 @@ const METHODS: Row[] = [
   read('waitDurable', (memory) => memory.waitDurable(0)),
   read('check', (memory) => memory.check()),
   {
-    name: 'feedback', call: (memory) => memory.feedback({ query: vector, id: 0, reward: 1 }),
-    open: 'ERR_NOT_AVAILABLE', closed: 'ERR_CLOSED', readOnly: 'ERR_NOT_AVAILABLE',
+    name: 'feedback',
+    call: (memory) => memory.feedback({ query: vector, id: 0, reward: 1 }),
+    open: 'ERR_NOT_AVAILABLE',
+    closed: 'ERR_CLOSED',
+    readOnly: 'ERR_NOT_AVAILABLE',
   },
-  { name: 'close', call: (memory) => memory.close(), open: 'fine', closed: 'fine', readOnly: 'fine' },
+  {
+    name: 'close',
+    call: (memory) => memory.close(),
+    open: 'fine',
+    closed: 'fine',
+    readOnly: 'fine',
+  },
 ];
 
 function change(name: string, call: Row['call']): Row {
@@ -141,7 +151,9 @@ describe('open', () => {
     mkdirSync(folder);
     await refuses('ERR_NOT_REGULAR', () => Memory.open(folder));
     await refuses('ERR_NOT_FOUND', () => Memory.open(freshPath(), { readOnly: true }));
-    await refuses('ERR_NOT_FOUND', () => Memory.open(join(freshPath(), 'deeper.rve'), { dimensions: 4 }));
+    await refuses('ERR_NOT_FOUND', () =>
+      Memory.open(join(freshPath(), 'deeper.rve'), { dimensions: 4 }),
+    );
     await refuses('ERR_OPTION', () => Memory.open(freshPath()));
   });
 
@@ -149,6 +161,22 @@ describe('open', () => {
     const path = freshPath();
     chmodSync(dirname(path), 0o500);
     await refuses('ERR_PERMISSION', () => Memory.open(path, { dimensions: 4 }));
+  });
+
+  it('repairs a store whose roots are gone, and keeps the old file', async () => {
+    const path = await stored();
+    const bytes = readFileSync(path);
+    // Both slots and their copies (FORMAT.md): 64 KiB to 320 KiB.
+    const damaged = Buffer.from(bytes);
+    damaged.fill(0x55, 64 * 1024, 260 * 1024);
+    writeFileSync(path, damaged);
+    await refuses('ERR_CORRUPT', () => Memory.open(path));
+    expect((await Memory.check(path)).ok).toBe(false);
+    await Memory.repair(path);
+    expect(readFileSync(`${path}.damaged`).equals(damaged)).toBe(true);
+    const memory = await open(path);
+    expect((await memory.get([0]))[0]?.source).toBe('s');
+    expect((await memory.check({ deep: true })).ok).toBe(true);
   });
 
   it('checks a store without opening it', async () => {

@@ -1,4 +1,5 @@
-// What the tests of this room share: stores in a folder of their own, vectors without a random source.
+// What the tests of this room share: stores in a folder of their own, vectors without a random
+// source.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

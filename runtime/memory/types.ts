@@ -1,4 +1,5 @@
-// The types of the public door (DESIGN.md section 5). Other programs call it exactly as written here.
+// The types of the public door (DESIGN.md section 5). Other programs call it exactly as written
+// here.
 
 export type Metric = 'cosine' | 'l2' | 'ip';
 
@@ -19,7 +20,8 @@ export interface OpenOptions {
   readOnly?: boolean;
   /** Default 'group'. */
   durability?: Durability;
-  /** Wait this long for company before a group closes, ms, 0..60000. Default 0; 100 suits SD cards. */
+  /** Wait this long for company before a group closes, ms, 0..60000. Default 0; 100 suits SD
+   * cards. */
   lingerMs?: number;
   /** Sync period at durability 'interval', ms, 10..60000. Default 200. */
   intervalMs?: number;
@@ -46,13 +48,15 @@ export interface CallOptions {
 export type Ids = Float64Array | readonly number[];
 
 export interface InsertOptions extends CallOptions {
-  /** One per row, distinct, 0..2^48-1. An id that exists is replaced. Default: assigned in order. */
+  /** One per row, distinct, 0..2^48-1. An id that exists is replaced. Default: assigned in order.
+   * */
   ids?: Ids;
   /** Event times, ms since 1970; fractions are dropped. Default: now. */
   times?: Float64Array | readonly number[];
   /** Who sent it; 1 to 256 bytes of UTF-8. */
   source?: string;
-  /** Chosen at random by the sender at its start (u32). With source and sequence: the key of dedupe. */
+  /** Chosen at random by the sender at its start (u32). With source and sequence: the key of
+   * dedupe. */
   boot?: number;
   /** Of the first row; the others follow on. 0..2^53-1. */
   sequence?: number;
@@ -128,8 +132,8 @@ export interface MemoryRecord {
   source: string | null;
   label: string | null;
   /**
-   * As given: bytes come back as Uint8Array, values decoded from CBOR. Null: none. CBOR that another
-   * program stored beyond the limits of this one comes back as its bytes.
+   * As given: bytes come back as Uint8Array, values decoded from CBOR. Null: none. CBOR that
+   * another program stored beyond the limits of this one comes back as its bytes.
    */
   payload: unknown;
   tier: 'hot' | 'warm';

@@ -72,7 +72,9 @@ class AddonDouble {
 
   /** All changes taken are durable. */
   answer(): void {
-    this.#hear(this.#tokens.splice(0).flatMap((token) => [token, 1, ++this.#lsn, 1, this.#lsn - 1]));
+    this.#hear(
+      this.#tokens.splice(0).flatMap((token) => [token, 1, ++this.#lsn, 1, this.#lsn - 1]),
+    );
   }
 
   #hear(words: number[]): void {
@@ -83,7 +85,8 @@ class AddonDouble {
 
 let addon: AddonDouble;
 vi.mock('../native.js', async (original) => ({
-  ...await original<object>(), nativeAddon: () => addon,
+  ...(await original<object>()),
+  nativeAddon: () => addon,
 }));
 
 const row = (value: number): Float32Array => Float32Array.of(value, value);
@@ -98,7 +101,12 @@ describe('beside a full queue', () => {
   it('insert waits, in order, with a copy of its rows, and tryInsert does not', async () => {
     addon.full = true;
     const matrix = row(1);
-    const done = [memory.insert(matrix), memory.insert(row(2)), memory.forget([9]), memory.insert(row(3))];
+    const done = [
+      memory.insert(matrix),
+      memory.insert(row(2)),
+      memory.forget([9]),
+      memory.insert(row(3)),
+    ];
     matrix.fill(99);
     await refuses('ERR_BUSY', () => memory.tryInsert(row(4)));
     expect(addon.told).toEqual([]);
@@ -205,7 +213,7 @@ describe('beside a full queue', () => {
 
   it('refuses to let more wait than the bound, by name', async () => {
     addon.full = true;
-    const large = new Float32Array(WAITING_BYTES_MAX / 8).fill(1);  // Half the bound.
+    const large = new Float32Array(WAITING_BYTES_MAX / 8).fill(1); // Half the bound.
     const waits = Promise.allSettled([memory.insert(large), memory.insert(row(1))]);
     const error = await refuses('ERR_BUSY', () => memory.insert(large));
     expect(error.message).toContain('bytes wait');
@@ -216,19 +224,25 @@ describe('beside a full queue', () => {
 });
 
 describe('WaitingLine', () => {
-  const entry = (bytes: number, start: () => boolean): Waiting => ({ bytes, start, dropped: false });
+  const entry = (bytes: number, start: () => boolean): Waiting => ({
+    bytes,
+    start,
+    dropped: false,
+  });
 
   it('starts in order, and goes on where the queue stopped it', () => {
     const line = new WaitingLine();
     const started: number[] = [];
     let room = 0;
     for (let i = 0; i < 10; i++) {
-      line.push(entry(1, () => {
-        if (room === 0) return false;
-        room--;
-        started.push(i);
-        return true;
-      }));
+      line.push(
+        entry(1, () => {
+          if (room === 0) return false;
+          room--;
+          started.push(i);
+          return true;
+        }),
+      );
     }
     for (let step = 0; step < 5; step++) {
       room = 2;

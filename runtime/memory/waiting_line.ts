@@ -2,7 +2,8 @@
 
 import { rveError } from '../errors/index.js';
 
-/** What may wait beside the engine's own queue of 32 MiB: twice that, for senders that never await. */
+/** What may wait beside the engine's own queue of 32 MiB: twice that, for senders that never
+ * await. */
 export const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /** What one waiting call costs beside its rows: promise, closures, views. */
 const CALL_BYTES = 512;
@@ -30,7 +31,8 @@ export class WaitingLine {
   }
 
   /**
-   * @throws RveError ERR_BUSY when what waits would pass WAITING_BYTES_MAX. One call always may wait,
+   * @throws RveError ERR_BUSY when what waits would pass WAITING_BYTES_MAX. One call always may
+   * wait,
    *   and so may those without rows (flush, close).
    */
   push(waiting: Waiting): void {
@@ -58,7 +60,7 @@ export class WaitingLine {
         this.#compact();
         return false;
       }
-      this.#line[this.#first++] = undefined;  // Its rows are free at once.
+      this.#line[this.#first++] = undefined; // Its rows are free at once.
       this.#bytes -= waiting.bytes + CALL_BYTES;
     }
     this.#line = [];

@@ -7,13 +7,14 @@
  *   if (rve_open("robot.rve", &options, &memory) != RVE_OK) puts(rve_last_error());
  *
  * The same engine as engine.hpp behind a plain C door. Rules for every call:
- * - It returns RVE_OK or an error; out-parameters come last and are set on every path. After an error,
- *   rve_last_error() says in one sentence what, where, and what to do next.
- * - It may be made from any thread, and several threads may share one memory, but for rve_close(): no call
- *   may be under way on that memory then, and none may follow.
+ * - It returns RVE_OK or an error; out-parameters come last and are set on every path. After an
+ *   error, rve_last_error() says in one sentence what, where, and what to do next.
+ * - It may be made from any thread, and several threads may share one memory, but for rve_close():
+ *   no call may be under way on that memory then, and none may follow.
  * - It copies what it is given before it returns. Strings are UTF-8 and end in a zero byte.
- * - Structs that may grow begin with `bytes`, their size as the caller knows it: the init functions set it.
- *   A library older than its caller refuses fields it does not know (RVE_ERR_OPTION) unless they are zero.
+ * - Structs that may grow begin with `bytes`, their size as the caller knows it: the init functions
+ *   set it. A library older than its caller refuses fields that it does not know (RVE_ERR_OPTION)
+ *   unless they are zero.
  *
  * One process at a time holds a memory for writing; readers may share one that has no writer.
  */
@@ -78,7 +79,8 @@ typedef enum rve_status {
 /* The stable name of a status, "ERR_BUSY"; of 0 "OK". Never NULL. */
 RVE_API const char *rve_status_name(rve_status status);
 
-/* The sentence of the last error on this thread; "" before the first. Valid until the next call here. */
+/* The sentence of the last error on this thread; "" before the first. Valid until the next call
+ * here. */
 RVE_API const char *rve_last_error(void);
 
 /* One open memory. */
@@ -113,13 +115,14 @@ typedef struct rve_options {
 
 RVE_API void rve_options_init(rve_options *options);
 
-/* Opens a memory, or creates it where `path` is missing. Recovers after a crash. NULL options: the file's.
- * On an error *memory is NULL. Errors: BUSY (names the holder's pid), NOT_FOUND, NOT_A_STORE, VERSION,
- * CONTRADICTION, CORRUPT, TRUNCATED, PERMISSION, NOT_REGULAR, NO_SPACE, IO, DIMENSIONS, OPTION, ARGUMENT. */
+/* Opens a memory, or creates it where `path` is missing. Recovers after a crash. NULL options: the
+ * file's. On an error *memory is NULL. Errors: BUSY (names the holder's pid), NOT_FOUND,
+ * NOT_A_STORE, VERSION, CONTRADICTION, CORRUPT, TRUNCATED, PERMISSION, NOT_REGULAR, NO_SPACE, IO,
+ * DIMENSIONS, OPTION, ARGUMENT. */
 RVE_API rve_status rve_open(const char *path, const rve_options *options, rve_memory **memory);
 
-/* Drains, writes a last checkpoint, releases the lock and the handle, also when it reports an error.
- * NULL is allowed and does nothing. */
+/* Drains, writes a last checkpoint, releases the lock and the handle, also when it reports an
+ * error. NULL is allowed and does nothing. */
 RVE_API rve_status rve_close(rve_memory *memory);
 
 /* Everything of an insert but its rows; zero and NULL are absent. Arrays have one entry per row. */
@@ -139,8 +142,9 @@ typedef struct rve_insert_options {
 
 RVE_API void rve_insert_options_init(rve_insert_options *options);
 
-/* Stores `count` rows of `matrix` (count x dimensions, row-major, finite). Returns once the promise of the
- * memory's durability holds; waits while the queue is full. `ids` (NULL, or count entries) takes the ids,
+/* Stores `count` rows of `matrix` (count x dimensions, row-major, finite). Returns once the
+ * promise of the memory's durability holds; waits while the queue is full. `ids` (NULL, or count
+ * entries) takes the ids,
  * -1 where a row was known by its sequence. `lsn` may be NULL. */
 RVE_API rve_status rve_insert(rve_memory *memory, const float *matrix, uint32_t count,
                               const rve_insert_options *options, int64_t *ids, uint64_t *lsn);
@@ -159,9 +163,9 @@ typedef struct rve_query_options {
 
 RVE_API void rve_query_options_init(rve_query_options *options);
 
-/* The k records nearest to `vector` (dimensions floats), on this thread. `ids` and `scores` have space for
- * k entries; the first *count are set, nearest first. Scores are similarities for cosine and ip, squared
- * distances for l2. NULL options: k = 10 without a filter. */
+/* The k records nearest to `vector` (dimensions floats), on this thread. `ids` and `scores` have
+ * space for k entries; the first *count are set, nearest first. Scores are similarities for cosine
+ * and ip, squared distances for l2. NULL options: k = 10 without a filter. */
 RVE_API rve_status rve_query(rve_memory *memory, const float *vector,
                              const rve_query_options *options, int64_t *ids, float *scores,
                              uint32_t *count);
@@ -191,8 +195,8 @@ RVE_API rve_status rve_get(rve_memory *memory, uint64_t id, rve_record **record)
 /* NULL is allowed. */
 RVE_API void rve_record_free(rve_record *record);
 
-/* Deletes records by id; unknown ids are skipped. As durable as an insert. *gone counts those that were
- * live; it may be NULL. */
+/* Deletes records by id; unknown ids are skipped. As durable as an insert. *gone counts those that
+ * were live; it may be NULL. */
 RVE_API rve_status rve_forget(rve_memory *memory, const uint64_t *ids, uint32_t count,
                               uint64_t *gone);
 /* Deletes every record of a source. */
