@@ -74,6 +74,31 @@ TEST(forget_by_id_and_by_source_counts_and_holds_after_recovery) {
   CHECK_EQ(s.differs(), std::string());
 }
 
+// More rows than the table of recent deaths holds; a Version held meanwhile still shows them all.
+TEST(a_source_of_twenty_thousand_sealed_rows_is_forgotten_in_one_call) {
+  TestStore s;
+  REQUIRE_OK(s.open());
+  for (int i = 0; i < 20; i++) REQUIRE_OK(s.insert(1000, "big"));
+  REQUIRE_OK(s.insert(10, "small"));
+  REQUIRE_OK(s.job(Job::kFreeze));
+  auto held = s.engine->holdVersion();
+  uint64_t count = 0;
+  REQUIRE_OK(s.forgetSource("big", &count));
+  CHECK_EQ(count, 20'000u);
+  QueryRequest request;
+  request.k = 100;
+  request.vectors = s.randomVector();
+  QueryResult result;
+  REQUIRE_OK(held->query(request, &result));
+  CHECK_EQ(result.counts[0], 100u);
+  held.reset();
+  REQUIRE_OK(s.engine->query(request, nullptr, &result));
+  CHECK_EQ(result.counts[0], 10u);
+  s.crash();
+  REQUIRE_OK(s.open());
+  CHECK_EQ(s.differs(), std::string());
+}
+
 TEST(deletes_while_a_seal_or_compaction_is_in_flight_are_not_lost) {
   TestStore s;
   s.options.tuning.dead_ratio_compact = 0.05;

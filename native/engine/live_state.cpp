@@ -1,7 +1,6 @@
 #include "engine/live_state.hpp"
 
 #include <algorithm>
-#include <thread>
 
 #include "base/crc32c.hpp"
 #include "base/mutation.hpp"
@@ -378,14 +377,8 @@ bool LiveState::killTailRow(uint64_t ordinal, uint64_t lsn) {
 bool LiveState::killSegmentRow(const Segment& segment, uint32_t row, uint64_t lsn, bool replay) {
   if (segment.marks().isDead(row)) return false;
   if (!replay && !RVE_MUTATED(kDeadVisibleEarly)) {
-    // Readers hold Versions for the length of a query, so room comes soon.
-    while (recent_.full()) {
-      if (versions_.collect() > recent_.youngestLsn()) {
-        recent_.clear();
-      } else {
-        std::this_thread::yield();
-      }
-    }
+    // Never waits: deaths of this very group stay recent until it is published.
+    if (recent_.full() && versions_.collect() > recent_.youngestLsn()) recent_.clear();
     recent_.add(&segment.marks(), row, lsn);
   }
   segment.marks().kill(row);

@@ -1,6 +1,7 @@
 // Which rows of a segment are dead, and since when (rule R13). The bitmap is shared by every Version; deaths that
 // an older, held Version must not see yet stand in RecentDeaths with their LSN.
 #pragma once
+#include <array>
 #include <atomic>
 #include <memory>
 #include <vector>
@@ -50,23 +51,27 @@ class RowMarks {
 };
 
 // (marks, row) -> LSN of its death, for deaths younger than the oldest held Version. Open addressing with linear
-// probing; entries are never moved, and all leave together once no older Version is held.
+// probing in tables of one size; entries are never moved, and all leave together once no older Version is held. One
+// table is the usual case; a group that ends more rows than it holds (a source forgotten) chains further ones.
 class RecentDeaths {
  public:
   static constexpr uint32_t kSlots = 1u << 14;
-  static constexpr uint32_t kEntriesMax = kSlots / 2;
+  static constexpr uint32_t kEntriesMax = kSlots / 2;  // of one table
 
-  RecentDeaths() : slots_(std::make_unique<Slot[]>(kSlots)) {}
-
-  bool full() const { return count_ >= kEntriesMax; }
+  // The next add() takes a further table: worth a look whether clear() may be called.
+  bool full() const { return count_ > 0 && count_ % kEntriesMax == 0; }
   bool empty() const { return count_ == 0; }
   uint64_t youngestLsn() const { return youngest_lsn_; }
 
-  // Writer. Before the bitmap's bit is set: a reader that sees the bit then finds the entry. Requires !full().
+  // Writer. Before the bitmap's bit is set: a reader that sees the bit then finds the entry.
   void add(const RowMarks* marks, uint32_t row, uint64_t dead_lsn) {
-    RVE_ASSERT(!full());
+    if (full()) {
+      more_.push_back(std::make_unique<Table>());
+      last_->next.store(more_.back().get(), std::memory_order_release);
+      last_ = more_.back().get();
+    }
     for (uint32_t at = hash(marks, row);; at = (at + 1) % kSlots) {
-      Slot& slot = slots_[at];
+      Slot& slot = last_->slots[at];
       if (slot.marks.load(std::memory_order_relaxed) != nullptr) continue;
       slot.row.store(row, std::memory_order_relaxed);
       slot.dead_lsn.store(dead_lsn, std::memory_order_relaxed);
@@ -76,20 +81,28 @@ class RecentDeaths {
     count_++;
     youngest_lsn_ = dead_lsn;
   }
-  // Writer. Requires: every held Version and every future one is younger than youngestLsn().
+  // Writer. Requires: every held Version and every future one is younger than youngestLsn(). A reader may still
+  // walk further tables, so they are freed by the next clear(): whoever holds a Version then began after this one.
   void clear() {
-    for (uint32_t i = 0; i < kSlots; i++) slots_[i].marks.store(nullptr, std::memory_order_release);
+    for (Slot& slot : first_->slots) slot.marks.store(nullptr, std::memory_order_release);
+    first_->next.store(nullptr, std::memory_order_release);
+    last_ = first_.get();
+    retired_ = std::move(more_);
+    more_.clear();
     count_ = 0;
   }
   // Reader: LSN of the death, 0 if it is long past.
   uint64_t find(const RowMarks* marks, uint32_t row) const {
-    uint32_t at = hash(marks, row);
-    for (uint32_t probes = 0; probes < kSlots; probes++, at = (at + 1) % kSlots) {
-      const Slot& slot = slots_[at];
-      const RowMarks* held = slot.marks.load(std::memory_order_acquire);
-      if (held == nullptr) return 0;
-      if (held == marks && slot.row.load(std::memory_order_relaxed) == row) {
-        return slot.dead_lsn.load(std::memory_order_relaxed);
+    const Table* table = first_.get();
+    for (; table != nullptr; table = table->next.load(std::memory_order_acquire)) {
+      uint32_t at = hash(marks, row);
+      for (uint32_t probes = 0; probes < kSlots; probes++, at = (at + 1) % kSlots) {
+        const Slot& slot = table->slots[at];
+        const RowMarks* held = slot.marks.load(std::memory_order_acquire);
+        if (held == nullptr) break;
+        if (held == marks && slot.row.load(std::memory_order_relaxed) == row) {
+          return slot.dead_lsn.load(std::memory_order_relaxed);
+        }
       }
     }
     return 0;
@@ -101,12 +114,19 @@ class RecentDeaths {
     std::atomic<uint32_t> row{0};
     std::atomic<uint64_t> dead_lsn{0};
   };
+  struct Table {
+    std::array<Slot, kSlots> slots;
+    std::atomic<const Table*> next{nullptr};
+  };
   static uint32_t hash(const RowMarks* marks, uint32_t row) {
     const uint64_t mixed = (addressOf(marks) ^ (uint64_t{row} << 20)) * 0x9E3779B97F4A7C15ull;
     return static_cast<uint32_t>(mixed >> 40) % kSlots;
   }
 
-  std::unique_ptr<Slot[]> slots_;
+  const std::unique_ptr<Table> first_ = std::make_unique<Table>();
+  Table* last_ = first_.get();                   // this and what follows: the writer's
+  std::vector<std::unique_ptr<Table>> more_;
+  std::vector<std::unique_ptr<Table>> retired_;  // unlinked by the last clear()
   uint32_t count_ = 0;
   uint64_t youngest_lsn_ = 0;
 };

@@ -85,14 +85,18 @@ TEST(marks_count_each_death_once_and_list_them_in_order) {
 
 TEST(recent_deaths_are_found_by_segment_and_row_until_cleared) {
   RecentDeaths recent;
-  RowMarks a(10'000), b(10'000);
+  RowMarks a(20'000), b(20'000);
   for (uint32_t row = 0; row < RecentDeaths::kEntriesMax; row++) {
     recent.add(row % 2 == 0 ? &a : &b, row, 1000 + row);
   }
   CHECK(recent.full());
-  CHECK_EQ(recent.youngestLsn(), 1000u + RecentDeaths::kEntriesMax - 1);
+  // More than one table holds.
+  for (uint32_t row = RecentDeaths::kEntriesMax; row < 20'000; row++) {
+    recent.add(row % 2 == 0 ? &a : &b, row, 1000 + row);
+  }
+  CHECK_EQ(recent.youngestLsn(), 20'999u);
   uint32_t wrong = 0;
-  for (uint32_t row = 0; row < RecentDeaths::kEntriesMax; row++) {
+  for (uint32_t row = 0; row < 20'000; row++) {
     if (recent.find(row % 2 == 0 ? &a : &b, row) != 1000 + row) wrong++;
     if (recent.find(row % 2 == 0 ? &b : &a, row) != 0) wrong++;
   }
@@ -100,6 +104,9 @@ TEST(recent_deaths_are_found_by_segment_and_row_until_cleared) {
   recent.clear();
   CHECK(recent.empty());
   CHECK_EQ(recent.find(&a, 0), 0u);
+  CHECK_EQ(recent.find(&a, 19'998), 0u);
+  recent.add(&a, 5, 30'000);
+  CHECK_EQ(recent.find(&a, 5), 30'000u);
 }
 
 }  // namespace
