@@ -226,8 +226,8 @@ bool Committer::gather() {
 
 bool Committer::step() {
   gather();
-  if (riding_.empty()) {
-    builder_.reset();
+  // A call longer than a group rides nowhere yet, but the rows that filled this one are in it.
+  if (riding_.empty() && builder_.empty()) {
     std::lock_guard lock(mutex_);
     return !calls_.empty();
   }

@@ -144,29 +144,38 @@ class Walk {
     logical_ms_ = g.logical_ms;
   }
 
-  bool stepInRun() {
-    GroupHeader g;
-    if (!readGroup(header_.own, in_run_, &g)) return false;
-    if (!links(g, lsn_, true)) {
-      // An unfinished window of an earlier life: never use its epoch again.
-      if (g.lsn == lsn_) epoch_seen_ = std::max(epoch_seen_, g.epoch);
-      return false;
-    }
-    take(g, in_run_);
-    return true;
+  // The group that goes on from lsn_ in the open run.
+  bool peekInRun(GroupHeader* g) {
+    if (!readGroup(header_.own, in_run_, g)) return false;
+    // An unfinished window of an earlier life: never use its epoch again.
+    if (g->lsn == lsn_) epoch_seen_ = std::max(epoch_seen_, g->epoch);
+    return links(*g, lsn_, true);
   }
 
-  bool stepToNextRun() {
+  // The one that goes on from lsn_ at the start of the successor.
+  bool peekInNextRun(RunHeader* next, GroupHeader* g) {
+    if (!readRunHeader(header_.next, next)) return false;
+    if (next->first_lsn != lsn_ && !RVE_MUTATED(kChainNotChecked)) return false;
+    if (next->sequence != header_.sequence + 1) return false;
+    epoch_seen_ = std::max(epoch_seen_, next->epoch);
+    return readGroup(next->own, layout_.page_bytes, g) && links(*g, lsn_, true);
+  }
+
+  // A life that found the end torn may have gone on in the successor, and left the header of the torn group
+  // standing here; or the other way round. Where both would go on, the younger epoch is the log.
+  bool stepOn() {
+    GroupHeader here, there;
     RunHeader next;
-    GroupHeader g;
-    if (!readRunHeader(header_.next, &next)) return false;
-    if (next.first_lsn != lsn_ && !RVE_MUTATED(kChainNotChecked)) return false;
-    if (next.sequence != header_.sequence + 1) return false;
-    epoch_seen_ = std::max(epoch_seen_, next.epoch);
-    if (!readGroup(next.own, layout_.page_bytes, &g) || !links(g, lsn_, true)) return false;
+    const bool in_run = peekInRun(&here);
+    const bool in_next = peekInNextRun(&next, &there);
+    if (!in_run && !in_next) return false;
+    if (in_run && (!in_next || here.epoch >= there.epoch)) {
+      take(here, in_run_);
+      return true;
+    }
     header_ = next;
     out_->runs.push_back({next.own, next.first_lsn, next.sequence});
-    take(g, layout_.page_bytes);
+    take(there, layout_.page_bytes);
     return true;
   }
 
@@ -223,7 +232,7 @@ class Walk {
     // Bounded: every step moves lsn_ up by at least a page, and a run is entered once.
     const uint64_t steps_max = fileBytesOf(layout_, chunk_count_) / layout_.page_bytes;
     for (uint64_t step = 0; step <= steps_max; step++) {
-      if (!stepInRun() && !stepToNextRun() && !skipHole()) return;
+      if (!stepOn() && !skipHole()) return;
     }
   }
 

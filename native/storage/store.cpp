@@ -6,6 +6,12 @@
 #include "base/mutation.hpp"
 
 namespace rve {
+namespace {
+
+// Room for some dozens of delete groups of one page each.
+constexpr uint64_t kReservePages = 32;
+
+}  // namespace
 
 Status Store::open(const StoreOptions& options, std::unique_ptr<Store>* out) {
   auto store = std::unique_ptr<Store>(new Store());
@@ -199,9 +205,8 @@ uint64_t Store::logicalMs() const {
 
 // R7: what one checkpoint and one group of deletes may take on a full disk.
 void Store::updateReserve() {
-  const uint64_t bytes = uint64_t{manifest_bytes_} * 2 + layout_.page_bytes;
-  const uint32_t chunks = static_cast<uint32_t>(divideUp(bytes, layout_.chunk_bytes)) + 3;
-  space_->setReserve(std::max(4u, chunks));
+  const uint64_t bytes = uint64_t{manifest_bytes_} * 2 + kReservePages * layout_.page_bytes;
+  space_->setReserve(std::max(4u, static_cast<uint32_t>(divideUp(bytes, layout_.chunk_bytes))));
 }
 
 Status Store::checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint64_t next_id,
@@ -209,7 +214,9 @@ Status Store::checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint6
   const uint32_t older = RVE_MUTATED(kSlotInPlace) ? newest_ : 1 - newest_;
   manifest->lsn = log_->durableLsn();
   manifest->next_id = next_id;
-  manifest->log_runs = log_->runsFrom(manifest->replay_lsn);
+  // R6: also the runs that replay from the root that stays would walk through, so that the next open keeps them.
+  manifest->log_runs =
+      log_->runsFrom(std::min(manifest->replay_lsn, roots_[newest_].slot.replay_lsn));
   manifest->holes = holes_;
   // Replay from the root that stays must find the segments that the log behind it names.
   manifest->edit_runs.clear();
