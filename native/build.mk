@@ -25,7 +25,7 @@ FOREIGN := $(if $(IS_X86),,%_avx2.cpp %_avx512.cpp %_sse42.cpp) \
   $(if $(IS_ARM),,%_neon.cpp %_armcrc.cpp) $(if $(IS_RISCV),,%_rvv.cpp)
 ROOM_SOURCES := $(filter-out $(FOREIGN),$(wildcard $(ROOMS:%=native/%/*.cpp)))
 CORE_SOURCES := $(filter-out %_test.cpp,$(ROOM_SOURCES))
-TEST_ALL := $(filter %_test.cpp,$(ROOM_SOURCES)) $(TEST_SOURCES)
+TEST_ALL := $(filter %_test.cpp,$(ROOM_SOURCES)) $(filter-out %/make_golden.cpp,$(TEST_SOURCES))
 BINDING_SOURCES := $(wildcard native/binding/*.cpp)
 
 OBJ := $(BUILD)/obj
