@@ -1,4 +1,5 @@
-// Bounds-checked little-endian reads and the checksum of native/FORMAT.md. Nothing here knows the engine.
+// Bounds-checked little-endian reads and the checksum of native/FORMAT.md. Nothing here knows the
+// engine.
 
 /** What a file says that cannot be: the place in the format, and what was found. */
 export class FormatError extends Error {}
@@ -29,7 +30,7 @@ export function hexOf(bytes: Uint8Array): string {
 
 /** A u64 as a number where that is exact, else as decimal text. */
 export function numberOf(value: bigint): number | string {
-  const exact = value <= BigInt(Number.MAX_SAFE_INTEGER) && value >= BigInt(Number.MIN_SAFE_INTEGER);
+  const exact = BigInt.asIntN(54, value) === value;
   return exact ? Number(value) : value.toString();
 }
 

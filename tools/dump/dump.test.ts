@@ -54,7 +54,8 @@ describe('golden stores', () => {
         .toEqual([Number(id), Number(time), source, label, payload]);
       const slack = identity.metric === 'cosine' ? 4e-7 : 0;
       for (const [d, value] of vector.entries()) {
-        expect(Math.abs((got.vector[d] ?? NaN) - Math.fround(Number(value)))).toBeLessThanOrEqual(slack);
+        const off = Math.abs((got.vector[d] ?? NaN) - Math.fround(Number(value)));
+        expect(off).toBeLessThanOrEqual(slack);
       }
     }
   });
@@ -72,8 +73,9 @@ describe('golden stores', () => {
 });
 
 describe('a damaged store', () => {
-  // Bytes that count: not zero, and named by what a reader follows. A changed byte there must be seen.
-  it.each(['tail', 'adopted', 'compacted'])('%s tells of every changed byte that it uses', (name) => {
+  // Bytes that count: not zero, and named by what a reader follows. A change there must be seen.
+  const samples = ['tail', 'adopted', 'compacted'];
+  it.each(samples)('%s tells of every changed byte that it uses', (name) => {
     const file = fileOf(name);
     const whole = render(dumpStore(file));
     let told = 0;

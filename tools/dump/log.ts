@@ -80,7 +80,8 @@ function up(value: number, multiple: number): number {
 
 /** The PUT_BATCH whose record starts at `recordAt` of the group at file offset `groupAt`. */
 function readPut(
-  record: Uint8Array, flags: number, time: bigint, recordAt: number, groupAt: number, dims: number,
+  record: Uint8Array, flags: number, time: bigint, recordAt: number, groupAt: number,
+  dims: number,
 ): PutBatch {
   const r = new ByteReader(record);
   r.at = 32;
@@ -113,7 +114,8 @@ function readPut(
   });
   if (ids.some((id) => id >= 2 ** 48)) throw new FormatError('an id above 2^48 - 1');
   return {
-    type: 'PUT_BATCH', count, dtype, source, boot, sequence: (flags & 2) !== 0 ? sequence : undefined,
+    type: 'PUT_BATCH', count, dtype, source, boot,
+    sequence: (flags & 2) !== 0 ? sequence : undefined,
     ids, times, labels, norms, matrixAt: groupAt + recordAt + matrixAt, payloads,
   };
 }
@@ -135,7 +137,8 @@ function readEdit(r: ByteReader, type: 'SEAL' | 'REPLACE', layout: Layout): LogR
 function readSymbol(r: ByteReader): LogRecord {
   const [kind, number, length] = [r.u32(), r.u32(), r.u32()];
   if (kind !== 1 && kind !== 2) throw new FormatError(`a SYMBOL of kind ${kind}`);
-  return { type: 'SYMBOL', kind: kind === 1 ? 'source' : 'label', number, name: decodeName(r.take(length)) };
+  const name = decodeName(r.take(length));
+  return { type: 'SYMBOL', kind: kind === 1 ? 'source' : 'label', number, name };
 }
 
 function readDelete(r: ByteReader): LogRecord {
@@ -146,7 +149,9 @@ function readDelete(r: ByteReader): LogRecord {
 }
 
 /** All records of a group whose body is intact, each with its own checksum compared. */
-export function readRecords(file: Uint8Array, group: Group, layout: Layout, dims: number): LogRecord[] {
+export function readRecords(
+  file: Uint8Array, group: Group, layout: Layout, dims: number,
+): LogRecord[] {
   const bytes = file.subarray(group.offset, group.offset + group.length);
   const records: LogRecord[] = [];
   let at = 64;
@@ -164,7 +169,9 @@ export function readRecords(file: Uint8Array, group: Group, layout: Layout, dims
     r.u64();
     const time = r.i64();
     const body = new ByteReader(record.subarray(32));
-    if (version !== 1 && (type & 0x80) === 0) throw new FormatError(`version ${version} of a record`);
+    if (version !== 1 && (type & 0x80) === 0) {
+      throw new FormatError(`version ${version} of a record`);
+    }
     if (type === 1) records.push(readPut(record, flags, time, at, group.offset, dims));
     else if (type === 2) records.push(readDelete(body));
     else if (type === 3) records.push(readSymbol(body));
@@ -227,7 +234,8 @@ export class LogWalker {
   }
 
   #logRun(run: Run): RunHeader {
-    const header = readRunHeader(this.#file, this.#layout, this.#layout.checkRun(run).firstChunk, this.#uuid);
+    const { firstChunk } = this.#layout.checkRun(run);
+    const header = readRunHeader(this.#file, this.#layout, firstChunk, this.#uuid);
     if (header.kind !== 'log') throw new FormatError('not a run of the log');
     this.#layout.checkRun(header.next); // else it was never opened: FORMAT.md 5
     return header;
@@ -253,8 +261,9 @@ export class LogWalker {
   }
 
   #links(group: Group): boolean {
-    const epochFits = group.epoch === this.#epoch || (group.epoch > this.#epoch && group.firstOfEpoch);
-    return group.lsn === this.#out.endLsn && epochFits && group.previousCrc === this.#previousCrc;
+    const raises = group.epoch > this.#epoch && group.firstOfEpoch;
+    return group.lsn === this.#out.endLsn && (group.epoch === this.#epoch || raises) &&
+      group.previousCrc === this.#previousCrc;
   }
 
   #take(group: Group, inRun: number): true {
@@ -286,13 +295,16 @@ export class LogWalker {
   }
 
   /** A group from `from` in the run on that proves that what is missing here was durable. */
-  #findBeyond(run: Run, from: number, lsnAt: (inRun: number) => number | undefined): [Group, number] | undefined {
+  #findBeyond(
+    run: Run, from: number, lsnAt: (inRun: number) => number | undefined,
+  ): [Group, number] | undefined {
     const page = this.#layout.page;
     const end = this.#out.endLsn;
     for (let at = from; at < from + this.#layout.groupMax + page; at += page) {
       const group = this.#group(run, at);
       if (group === undefined || group.lsn !== (lsnAt(at) ?? group.lsn)) continue;
-      if (group.epoch >= this.#epoch && group.lsn > end && group.durableLsn > end) return [group, at];
+      const proves = group.epoch >= this.#epoch && group.lsn > end && group.durableLsn > end;
+      if (proves) return [group, at];
     }
     return undefined;
   }
@@ -319,7 +331,8 @@ export class LogWalker {
       this.#logRun(this.#run.next);
     } catch {
       const found = this.#findBeyond(this.#run.next, this.#layout.page, () => undefined);
-      if (found !== undefined) throw new FormatError('the header of a log run with groups is damaged');
+      if (found === undefined) return;
+      throw new FormatError('the header of a log run with groups is damaged');
     }
   }
 
@@ -343,6 +356,7 @@ export class LogWalker {
 export function showGroup(group: Group, records: unknown[]): unknown {
   const { bodyCrc, headerCrc, previousCrc, recordCount, ...rest } = group;
   return {
-    ...rest, headerCrc: hex32(headerCrc), previousCrc: hex32(previousCrc), bodyCrc: hex32(bodyCrc), records,
+    ...rest, headerCrc: hex32(headerCrc), previousCrc: hex32(previousCrc),
+    bodyCrc: hex32(bodyCrc), records,
   };
 }

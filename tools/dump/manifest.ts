@@ -146,8 +146,9 @@ function readTail(r: ByteReader, layout: Layout, from: number, to: number): Tail
     const group = {
       lsn: r.size(), offset: r.size(), length: r.u32(), rows: r.u32(), headerCrc: r.u32(),
     };
-    const fine = group.lsn >= lsn && group.length >= layout.page && group.length <= layout.groupMax &&
-      group.length % layout.page === 0 && group.offset % layout.page === 0 &&
+    const fine = group.lsn >= lsn && group.length >= layout.page &&
+      group.length <= layout.groupMax && group.length % layout.page === 0 &&
+      group.offset % layout.page === 0 &&
       group.offset + group.length <= layout.fileBytes && group.rows <= group.length;
     if (!fine) throw new FormatError('an impossible group in the tail directory');
     lsn = group.lsn + group.length;

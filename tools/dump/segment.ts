@@ -49,7 +49,9 @@ function part(
   r.expect('part crc', r.u32(), crc32c(head, 8));
   r.expect('part crc in its entry', entry.headerCrc, crc32c(head, 8));
   const count = r.u32();
-  if (hexOf(r.take(16)) !== identity.uuid || count > 12) throw new FormatError('a part of another file');
+  if (hexOf(r.take(16)) !== identity.uuid || count > 12) {
+    throw new FormatError('a part of another file');
+  }
   r.expect('segment of a part', r.size(), segment.id);
   r.expect('rows of a part', r.u32(), segment.rows);
   r.expect('dimensions of a part', r.u32(), identity.dimensions);
@@ -57,7 +59,9 @@ function part(
   r.zero(12);
   const tablePages = Math.ceil((dataPages * 4) / layout.page);
   if (dataPages === 0 || dataPages + tablePages !== entry.pages) throw new FormatError('part size');
-  const out: Part = { kind: entry.kind, dataPages, badPages: [], sections: new Map(), at: new Map() };
+  const out: Part = {
+    kind: entry.kind, dataPages, badPages: [], sections: new Map(), at: new Map(),
+  };
   let end = layout.page;
   for (let i = 0; i < count; i++) {
     const kind = r.u32();
@@ -124,7 +128,8 @@ export class Segment {
     const base = this.#part('base').sections;
     const column = (kind: number): number[] => readColumn(base.get(kind), rows).map(Number);
     this.ids = column(2);
-    this.times = readColumn(base.get(3), rows).map((value) => BigInt.asIntN(64, value ^ (1n << 63n)));
+    const sign = 1n << 63n;
+    this.times = readColumn(base.get(3), rows).map((value) => BigInt.asIntN(64, value ^ sign));
     this.sources = column(4);
     this.labels = column(5);
     const norms = base.get(10);
@@ -176,7 +181,8 @@ export class Segment {
             return within(from, this.layout.runBytes(run)) && piece.recordAt >= from &&
               piece.recordAt < piece.at;
           });
-      if (firstRow !== row || rows === 0 || dtype < 1 || dtype > 2 || piece.at % 4 !== 0 || !inside) {
+      const known = (dtype === 1 || dtype === 2) && piece.at % 4 === 0;
+      if (firstRow !== row || rows === 0 || !known || !inside) {
         throw new FormatError(`piece ${this.pieces.length} has impossible values`);
       }
       row += rows;
@@ -188,7 +194,9 @@ export class Segment {
   /** What can be told from the columns must agree with them. */
   #checkDerived(base: Map<number, Uint8Array>): void {
     const { rows, idMin, idMax } = this.entry;
-    const order = base.has(6) ? readColumn(base.get(6), rows).map(Number) : this.ids.map((_, row) => row);
+    const order = base.has(6)
+      ? readColumn(base.get(6), rows).map(Number)
+      : this.ids.map((_, row) => row);
     const sorted = order.map((row) => this.ids[row] ?? -1);
     const ascending = sorted.every((id, i) => i === 0 || id > (sorted[i - 1] ?? id));
     if (!ascending || sorted[0] !== idMin || sorted.at(-1) !== idMax) {

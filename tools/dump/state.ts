@@ -1,4 +1,5 @@
-// What is alive: the manifest's state, then the records of the log in order (native/FORMAT.md 12, step 8).
+// What is alive: the manifest's state, then the records of the log in order (native/FORMAT.md 12,
+// step 8).
 import { ByteReader, FormatError, crc32c, floatFromHalf, hexOf, numberOf } from './bytes.js';
 import type { Identity, Layout } from './fixed.js';
 import type { Group, LogRecord, PutBatch } from './log.js';
@@ -84,7 +85,9 @@ export class State {
       const names = record.kind === 'source' ? this.sources : this.labels;
       const known = names[record.number - 1];
       if (known === undefined && record.number === names.length + 1) names.push(record.name);
-      else if (known !== record.name) throw new FormatError(`${record.kind} ${record.number} changes`);
+      else if (known !== record.name) {
+        throw new FormatError(`${record.kind} ${record.number} changes`);
+      }
     } else if (record.type === 'SEAL' || record.type === 'REPLACE') {
       for (const id of record.drops) {
         const index = this.segments.findIndex((segment) => segment.entry.id === id);

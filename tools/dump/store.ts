@@ -1,6 +1,7 @@
 // A store as plain data, every checksum compared: the second reader of native/FORMAT.md.
 import { FormatError, crc32c, hex32 } from './bytes.js';
-import { type Identity, Layout, type Slot, readIdentity, readRunHeader, readSlot } from './fixed.js';
+import type { Identity, Slot } from './fixed.js';
+import { Layout, readIdentity, readRunHeader, readSlot } from './fixed.js';
 import type { Group, LogRecord, Walk } from './log.js';
 import { LogWalker, bodyIsIntact, readGroupHeader, readRecords, showGroup } from './log.js';
 import { type Manifest, readManifest, showEntry } from './manifest.js';
@@ -70,7 +71,9 @@ class StoreReader {
       if (slot === undefined) continue;
       found.push(slot);
       const { manifestCrc, lastGroupCrc, ...rest } = slot;
-      shown.push({ name, ...rest, manifestCrc: hex32(manifestCrc), lastGroupCrc: hex32(lastGroupCrc) });
+      shown.push({
+        name, ...rest, manifestCrc: hex32(manifestCrc), lastGroupCrc: hex32(lastGroupCrc),
+      });
     }
     found.sort((a, b) => b.generation - a.generation);
     for (const slot of found) {
@@ -85,15 +88,16 @@ class StoreReader {
     if (run.kind !== 'manifest' || run.sequence !== slot.generation) {
       throw new FormatError('the slot names something that is not its manifest');
     }
-    if (slot.chunkCount > this.layout.chunkCount) throw new FormatError('the file is truncated');
+    if (slot.chunkCount > this.layout.chunkCount) throw new FormatError('the file is cut short');
     const at = this.layout.runAt(slot.manifest) + this.layout.page;
     const bytes = this.#file.subarray(at, at + slot.manifestBytes);
-    if (crc32c(bytes) !== slot.manifestCrc) throw new FormatError('the manifest fails its checksum');
+    if (crc32c(bytes) !== slot.manifestCrc) throw new FormatError('the manifest fails its crc');
     const manifest = readManifest(bytes, this.layout);
     if (manifest.lsn !== slot.manifestLsn || manifest.replayLsn !== slot.replayLsn) {
       throw new FormatError('manifest and slot disagree');
     }
-    return { slot, manifest, walk: new LogWalker(this.#file, this.layout, identity.uuid, slot).walk() };
+    const walk = new LogWalker(this.#file, this.layout, identity.uuid, slot).walk();
+    return { slot, manifest, walk };
   }
 
   /** The groups below the manifest's LSN that are still there, for show and for their checksums. */
@@ -166,17 +170,23 @@ class StoreReader {
     return state.segments.map(({ entry, dead, opened }) => {
       const parts = (opened?.parts ?? []).map((part) => {
         if (part.badPages.length > 0) {
-          this.problems.push(`segment ${entry.id}: pages ${part.badPages} of its ${part.kind} part are damaged`);
+          this.problems.push(
+            `segment ${entry.id}: pages ${part.badPages} of its ${part.kind} part are damaged`);
         }
         return {
           kind: part.kind, dataPages: part.dataPages,
-          sections: Object.fromEntries([...part.sections].map(([kind, bytes]) => [kind, bytes.length])),
+          sections: Object.fromEntries(
+            [...part.sections].map(([kind, bytes]) => [kind, bytes.length])),
         };
       });
       const bad = opened?.badPieces() ?? [];
-      if (bad.length > 0) this.problems.push(`segment ${entry.id}: adopted pieces ${bad} are damaged`);
+      if (bad.length > 0) {
+        this.problems.push(`segment ${entry.id}: adopted pieces ${bad} are damaged`);
+      }
       const graph = this.attempt(`segment ${entry.id}`, () => opened?.graph());
-      if ((graph?.badLinks ?? 0) > 0) this.problems.push(`segment ${entry.id}: bad links in its graph`);
+      if ((graph?.badLinks ?? 0) > 0) {
+        this.problems.push(`segment ${entry.id}: bad links in its graph`);
+      }
       return {
         ...(showEntry(entry) as object), dead: [...dead].sort((a, b) => a - b), contents: parts,
         pieces: opened?.pieces ?? [], graph: graph ?? null,
@@ -231,7 +241,8 @@ export function dumpStore(file: Uint8Array): Dump {
       runs: walk.runs,
       endLsn: walk.endLsn,
       torn: walk.torn,
-      groups: [...earlier, ...walk.groups].map((group) => showGroup(group, group.records.map(showRecord))),
+      groups: [...earlier, ...walk.groups].map((group) =>
+        showGroup(group, group.records.map(showRecord))),
     },
     segments,
     tail: state.tailCounts(),

@@ -225,7 +225,8 @@ GoldenStore makeAdopted() {
   return m.take();
 }
 
-// Rows that the seal copies, because they do not fill the log; every column in use, ids out of order.
+// Rows that the seal copies, because they do not fill the log; every column in use, ids out of
+// order.
 GoldenStore makeFrozen() {
   Maker m("frozen", Metric::kCosine);
   for (uint32_t i = 0; i < 24; i++) {
@@ -258,7 +259,8 @@ GoldenStore makeLinked() {
   return m.take();
 }
 
-// Four segments merged into one, dead rows left out; then so many die that a bitmap is shorter than a list.
+// Four segments merged into one, dead rows left out; then so many die that a bitmap is shorter than
+// a list.
 GoldenStore makeCompacted() {
   Maker m("compacted", Metric::kCosine);
   for (uint32_t i = 0; i < 4; i++) {

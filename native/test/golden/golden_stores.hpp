@@ -1,5 +1,6 @@
-// The golden stores: small memories made by the real engine from a seed, under a fixed clock, and what must be
-// read from them, which the maker knows because it asked for it, not because the engine said so.
+// The golden stores: small memories made by the real engine from a seed, under a fixed clock, and
+// what must be read from them, which the maker knows because it asked for it, not because the
+// engine said so.
 #pragma once
 #include <map>
 #include <string>
@@ -13,7 +14,7 @@ struct GoldenRecord {
   int64_t time_ms = 0;
   std::string source, label;
   std::vector<uint8_t> payload;
-  std::vector<float> vector;  // as given: under cosine the stored unit vector times its norm is near it
+  std::vector<float> vector;  // as given; cosine stores the unit vector and the norm
 };
 
 struct GoldenStore {
@@ -26,8 +27,9 @@ struct GoldenStore {
 
 // Names, in the order in which a reader may want to meet them.
 const std::vector<std::string>& goldenNames();
-// Makes one. The bytes are a function of the name alone, given the scalar kernels (RVE_KERNELS=scalar) and a
-// compiler that does not fuse multiplications and additions (x86-64). Requires: the name is known.
+// Makes one. The bytes are a function of the name alone, given the scalar kernels
+// (RVE_KERNELS=scalar) and a compiler that does not fuse multiplications and additions (x86-64).
+// Requires: the name is known.
 GoldenStore makeGolden(const std::string& name);
 
 // The records as text, one a line; see golden_stores.cpp. Payloads stand as length and CRC-32C.

@@ -1,5 +1,6 @@
-// The golden files of every released version: the engine must open them for good, find what they hold, and be
-// able to go on with them. tools/dump/dump.test.ts reads the same files by native/FORMAT.md alone.
+// The golden files of every released version: the engine must open them for good, find what they
+// hold, and be able to go on with them. tools/dump/dump.test.ts reads the same files by
+// native/FORMAT.md alone.
 #include <cmath>
 #include <cstdio>
 #include <sstream>
@@ -21,7 +22,9 @@ std::string readText(const std::string& path) {
   std::FILE* file = std::fopen(path.c_str(), "rb");
   if (file == nullptr) return text;
   char buffer[65536];
-  for (size_t got; (got = std::fread(buffer, 1, sizeof(buffer), file)) > 0;) text.append(buffer, got);
+  for (size_t got; (got = std::fread(buffer, 1, sizeof(buffer), file)) > 0;) {
+    text.append(buffer, got);
+  }
   std::fclose(file);
   return text;
 }
@@ -55,7 +58,9 @@ bool loadGolden(const std::string& name, Golden* out) {
     std::istringstream words(line);
     Expected e;
     words >> e.id >> e.time_ms >> e.source >> e.label >> e.payload;
-    for (std::string value; words >> value;) e.vector.push_back(std::strtof(value.c_str(), nullptr));
+    for (std::string value; words >> value;) {
+      e.vector.push_back(std::strtof(value.c_str(), nullptr));
+    }
     if (e.vector.size() != out->dimensions) return false;
     out->records.push_back(std::move(e));
   }
@@ -195,7 +200,8 @@ TEST(a_golden_file_can_be_written_on) {
   }
 }
 
-// The makers may write other bytes one day (a better graph): that is no break. What they ask for stays.
+// The makers may write other bytes one day (a better graph): that is no break. What they ask for
+// stays.
 TEST(what_the_makers_put_in_is_what_the_golden_records_say) {
   for (const std::string& name : goldenNames()) {
     CHECK_EQ(textOfRecords(makeGolden(name)), readText(goldenPath(name, ".records")));

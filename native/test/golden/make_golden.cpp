@@ -1,5 +1,6 @@
-// make_golden FOLDER: writes FOLDER/NAME.store and NAME.records of every golden store. Run by `make golden`,
-// by hand, when a new version of the format is released: files of released versions are never made anew.
+// make_golden FOLDER: writes FOLDER/NAME.store and NAME.records of every golden store. Run by `make
+// golden`, by hand, when a new version of the format is released: files of released versions are
+// never made anew.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -32,11 +33,11 @@ int main(int argc, char** argv) {
     const bool written = writeText(folder + "/" + name + ".store", text) &&
                          writeText(folder + "/" + name + ".records", textOfRecords(store));
     if (!written) {
-      std::fprintf(stderr, "Cannot write %s.store or .records in %s\n", name.c_str(), folder.c_str());
+      std::fprintf(stderr, "Cannot write golden %s in %s\n", name.c_str(), folder.c_str());
       return 1;
     }
-    std::printf("%-10s %8zu bytes as %7zu of text, %4zu records\n", name.c_str(), store.image.size(),
-                text.size(), store.records.size());
+    std::printf("%-10s %8zu bytes as %7zu of text, %4zu records\n", name.c_str(),
+                store.image.size(), text.size(), store.records.size());
   }
   return 0;
 }

@@ -1,5 +1,5 @@
-// A store as text: the bytes that are not zero. Stores are 1.5 MiB and more, nearly all of it empty, so this is
-// a hundredth of the file, and a change shows in a diff.
+// A store as text: the bytes that are not zero. Stores are 1.5 MiB and more, nearly all of it
+// empty, so this is a hundredth of the file, and a change shows in a diff.
 //
 //   rve-golden 1
 //   bytes 2097152
