@@ -30,6 +30,11 @@ class File {
   virtual Status reserve(uint64_t offset, uint64_t bytes) = 0;
   // Gives a range's space back as a hole; reads of it return zero. Best effort: ok where unsupported.
   virtual Status punch(uint64_t offset, uint64_t bytes) = 0;
+  // Hint: the range will be read soon. Starts reading it ahead, in large pieces, and returns at once.
+  virtual void prefetch(uint64_t offset, uint64_t bytes) {
+    static_cast<void>(offset);
+    static_cast<void>(bytes);
+  }
   virtual uint64_t size() const = 0;
   // Bytes that the file occupies on the device (holes do not count).
   virtual uint64_t allocatedBytes() const = 0;

@@ -75,6 +75,7 @@ Status PosixFile::start() {
   struct stat info = {};
   if (fstat(fd_, &info) != 0) return posixStatus(errno, "Cannot look at", path_);
   size_.store(static_cast<uint64_t>(info.st_size), std::memory_order_release);
+  posix_fadvise(fd_, 0, 0, POSIX_FADV_RANDOM);  // as the view: see posix_view.cpp
   return view_.open(fd_, static_cast<uint64_t>(info.st_size), path_);
 }
 
@@ -221,6 +222,10 @@ uint64_t PosixFile::allocatedBytes() const {
   struct stat info = {};
   if (fstat(fd_, &info) != 0) return 0;
   return static_cast<uint64_t>(info.st_blocks) * 512;  // st_blocks counts 512 bytes on every system.
+}
+
+void PosixFile::prefetch(uint64_t offset, uint64_t bytes) {
+  posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(bytes), POSIX_FADV_WILLNEED);
 }
 
 void PosixFile::unlock() { unlockFile(fd_); }

@@ -27,6 +27,7 @@ class PosixFile final : public File {
   Status grow(uint64_t bytes) override;
   Status reserve(uint64_t offset, uint64_t bytes) override;
   Status punch(uint64_t offset, uint64_t bytes) override;
+  void prefetch(uint64_t offset, uint64_t bytes) override;
   uint64_t size() const override { return size_.load(std::memory_order_acquire); }
   uint64_t allocatedBytes() const override;
   const std::byte* view() const override { return view_.base(); }

@@ -288,6 +288,7 @@ class EngineImpl final : public Engine {
         if (!small) RVE_TRY(maintenance_->run(job, &did));
         any = any || did;
       }
+      if (!any) RVE_TRY(maintenance_->settleDown(&any));
     }
     Status status;
     for (const CallKind kind : {CallKind::kCheckpoint, CallKind::kCheckpoint, CallKind::kTrim}) {

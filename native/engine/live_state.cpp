@@ -15,7 +15,32 @@ LiveState::LiveState(Store* store, const SegmentContext& context)
   floats_.resize(context.dims);
 }
 
+// A cold start reads what the first answer needs in few large pieces instead of a page a fault: the tail's
+// groups, then bases and graphs as far as the budget goes. Hints only.
+void LiveState::prefetch() {
+  constexpr uint64_t kPrefetchBytesMax = 48u << 20;
+  File& file = store_->file();
+  for (const TailGroup& group : store_->manifest().tail) file.prefetch(group.offset, group.length);
+  for (const WalkedGroup& group : store_->walk().groups) {
+    file.prefetch(group.offset, group.header.length);
+  }
+  uint64_t left = kPrefetchBytesMax;
+  for (const PartKind kind : {PartKind::kBase, PartKind::kGraph}) {
+    for (const ManifestSegment& s : store_->manifest().segments) {
+      const PartEntry* part = s.entry.part(kind);
+      if (part == nullptr) continue;
+      const uint64_t bytes = uint64_t{part->pages} * context_.layout.page_bytes;
+      if (bytes > left) continue;
+      left -= bytes;
+      file.prefetch(runOffset(context_.layout, part->run) +
+                        uint64_t{part->page} * context_.layout.page_bytes,
+                    bytes);
+    }
+  }
+}
+
 Status LiveState::restore() {
+  prefetch();
   next_id_ = store_->nextIdAtOpen();
   seen_ids_ = next_id_;
   next_segment_id_ = store_->manifest().next_segment_id;
@@ -216,6 +241,13 @@ Status LiveState::apply(const GroupPlace& place, Bytes group, const ApplyOptions
       case RecordType::kSymbol: {
         SymbolEdit symbol;
         RVE_TRY(decodeSymbol(body, &symbol));
+        // A hole in the log may have swallowed names: their numbers stay, so that later ones keep theirs.
+        while (options.replay && !store_->walk().holes.empty() &&
+               store_->symbols().count(symbol.kind) + 1 < symbol.number &&
+               !store_->symbols().full(symbol.kind)) {
+          const uint32_t lost = store_->symbols().count(symbol.kind) + 1;
+          store_->symbols().add(symbol.kind, "(lost name " + std::to_string(lost) + ")");
+        }
         if (!store_->symbols().replay(symbol.kind, symbol.number, symbol.name)) {
           return Status(Code::kCorrupt, "a SYMBOL record has impossible values");
         }
@@ -302,7 +334,9 @@ Status LiveState::applyEdit(const GroupPlace& place, RecordType type, Bytes body
     const auto found = std::find_if(segments->begin(), segments->end(),
                                     [&](const auto& s) { return s->id() == id; });
     if (found == segments->end()) {
-      if (RVE_MUTATED(kReplaceSplit)) continue;
+      // Its SEAL may stand in a hole: what is added in its place is complete all the same.
+      const bool lost = options.replay && !store_->walk().holes.empty();
+      if (lost || RVE_MUTATED(kReplaceSplit)) continue;
       return Status(Code::kCorrupt, "a REPLACE record drops a segment that is not there");
     }
     live_ -= (*found)->rows() - (*found)->marks().deadCount();
@@ -347,6 +381,7 @@ void LiveState::publish(uint64_t lsn) {
   version->blocks = tail_.blocks();
   version->tail_first = tail_.first();
   version->tail_end = tail_.end();
+  version->tail_live = tail_.rows() - tail_.deadCount();
   version->tail_lsn = tail_.groups().empty() ? lsn : tail_.groups().front().group.lsn;
   versions_.publish(std::move(version));
   if (!recent_.empty() && versions_.collect() > recent_.youngestLsn()) recent_.clear();

@@ -70,6 +70,7 @@ class LiveState {
 #endif
 
  private:
+  void prefetch();
   Status replayLog();
   Status restoreSegments();
   Status restoreTail();

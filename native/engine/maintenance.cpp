@@ -16,6 +16,8 @@ constexpr size_t kMergeFanIn = 4;
 // Rows are left in the log only if they fill it this well; else they are copied and the log is freed.
 constexpr double kAdoptFillMin = 0.8;
 constexpr double kAdoptFillKeep = 0.5;
+// A settled memory keeps fewer rows than these in its tail: they are scanned exactly in microseconds.
+constexpr uint64_t kSettleRows = 256;
 constexpr auto kRetryAfter = std::chrono::seconds(1);
 
 void lowerPriority() {
@@ -75,7 +77,9 @@ void Maintenance::threadMain() {
     bool did = false;
     Status status;
     do {
+      did = false;
       status = store_->latched() ? store_->latchStatus() : runOne(&did);
+      if (status.ok() && !did && !waiters.empty()) status = settleDown(&did);
     } while (status.ok() && did && !stopping_.load(std::memory_order_acquire));
     committer_->setSealStuck(status.code() == Code::kNoSpace);
     const bool stopped = stopping_.load(std::memory_order_acquire);
@@ -102,7 +106,22 @@ Status Maintenance::runOne(bool* did) {
   if (*did) return {};
   RVE_TRY(link(did));
   if (*did) return {};
-  return compact(did);
+  return compact(false, did);
+}
+
+Status Maintenance::settleDown(bool* did) {
+  *did = false;
+  if (committer_->stats().tail_rows.load(std::memory_order_relaxed) >= kSettleRows) {
+    return freeze(did);
+  }
+  return compact(true, did);
+}
+
+// Reads ahead what a job is about to read in order (the view is advised for random access).
+void Maintenance::prefetch(const Segment& segment) {
+  for (const Run& run : segment.entry().runs()) {
+    store_->file().prefetch(runOffset(context_.layout, run), runBytes(context_.layout, run));
+  }
 }
 
 // Polled inside long jobs. A tail that fills up while a graph is built is sealed in between.
@@ -129,7 +148,7 @@ Status Maintenance::run(Job job, bool* did) {
     case Job::kLink:
       return link(did);
     case Job::kCompact:
-      return compact(did);
+      return compact(false, did);
     case Job::kCheckpoint:
       break;
   }
@@ -223,6 +242,7 @@ Status Maintenance::link(bool* did) {
   }
   if (target == nullptr) return {};
   *did = true;
+  prefetch(*target);
   SegmentJob job;
   job.segment_id = target->id();
   job.epoch = store_->log().epoch();
@@ -267,10 +287,28 @@ bool Maintenance::adoptedIsSparse(const Segments& inputs, const Segments& all) c
   return run_bytes > 0 && live_bytes < kAdoptFillKeep * run_bytes;
 }
 
+// The smallest segments, as many as one segment may hold: the graph of the largest is taken over.
+static Segments pickAllThatFit(const Segments& segments, uint32_t rows_max) {
+  Segments usable;
+  for (const auto& segment : segments) {
+    if (!segment->unusable() && !segment->damaged()) usable.push_back(segment);
+  }
+  std::sort(usable.begin(), usable.end(),
+            [](const auto& a, const auto& b) { return a->rows() < b->rows(); });
+  uint64_t rows = 0;
+  Segments picked;
+  for (const auto& segment : usable) {
+    rows += segment->rows();
+    if (rows > rows_max) break;
+    picked.push_back(segment);
+  }
+  return picked.size() >= 2 ? picked : Segments();
+}
+
 // What is worth rewriting: a segment with too many dead rows, one that keeps a sparse log alive, else the
 // smallest class that has enough members to merge.
 std::vector<std::shared_ptr<const Segment>> Maintenance::pickToCompact(
-    const Segments& segments) const {
+    const Segments& segments, bool settling) const {
   uint64_t newest = 0;
   for (const auto& segment : segments) newest = std::max(newest, segment->id());
   for (const auto& segment : segments) {
@@ -280,6 +318,7 @@ std::vector<std::shared_ptr<const Segment>> Maintenance::pickToCompact(
     // The newest ones share a run with the tail, which will fill it.
     if (segment->id() + 2 < newest && adoptedIsSparse({segment}, segments)) return {segment};
   }
+  if (settling) return pickAllThatFit(segments, options_.tuning.segment_rows_max);
   std::map<int, Segments> classes;
   for (const auto& segment : segments) {
     if (segment->unusable() || segment->damaged()) continue;
@@ -301,16 +340,17 @@ std::vector<std::shared_ptr<const Segment>> Maintenance::pickToCompact(
   return {};
 }
 
-Status Maintenance::compact(bool* did) {
+Status Maintenance::compact(bool settling, bool* did) {
   std::vector<std::shared_ptr<const Segment>> inputs;
   Segments all;
   {
     const VersionHold version = state_->hold();
     all = *version->segments;
-    inputs = pickToCompact(all);
+    inputs = pickToCompact(all, settling);
   }
   if (inputs.empty()) return {};
   *did = true;
+  for (const auto& segment : inputs) prefetch(*segment);
   auto source = std::make_shared<RowSource>(context_.view, std::make_shared<TailBlocks>(), 0, inputs);
   SegmentJob job;
   job.link = true;
@@ -325,7 +365,7 @@ Status Maintenance::compact(bool* did) {
   uint32_t largest_input = 0;
   std::vector<RowRef> rows;
   for (uint32_t i = 0; i < inputs.size(); i++) {
-    if (inputs[i]->linked() && !inputs[i]->damaged() &&
+    if (inputs[i]->linked() && !inputs[i]->damaged() && inputs[i]->graphIsWhole() &&
         (largest == nullptr || inputs[i]->rows() > largest->rows())) {
       largest = inputs[i].get();
       largest_input = i + 1;

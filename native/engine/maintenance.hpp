@@ -27,6 +27,8 @@ class Maintenance {
   void wake();
   // `done` once a pass finds nothing to do. Threaded only.
   void whenSettled(Done done);
+  // What is left once no job is due: a small tail is sealed too, and segments are merged as far as they may be.
+  Status settleDown(bool* did);
   // One job to its end.
   Status run(Job job, bool* did);
   const MaintenanceStats& stats() const { return stats_; }
@@ -38,8 +40,10 @@ class Maintenance {
   bool tailIsDue(uint32_t rows) const;
   Status freeze(bool* did);
   Status link(bool* did);
-  Status compact(bool* did);
-  std::vector<std::shared_ptr<const Segment>> pickToCompact(const Segments& segments) const;
+  Status compact(bool settling, bool* did);
+  std::vector<std::shared_ptr<const Segment>> pickToCompact(const Segments& segments,
+                                                            bool settling) const;
+  void prefetch(const Segment& segment);
   bool adoptedIsSparse(const Segments& inputs, const Segments& all) const;
   Status publish(std::unique_ptr<EditCall> edit);
   bool keepGoing();

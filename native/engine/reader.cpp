@@ -193,8 +193,11 @@ Status Reader::check(bool deep, CheckReport* out) {
     }
   }
   for (const auto& segment : *version->segments) {
+    for (const Run& run : segment->entry().runs()) {
+      store_->file().prefetch(runOffset(layout, run), runBytes(layout, run));
+    }
     out->lost += segment->verifyAll(&out->damaged);
-    if (!deep || !segment->linked()) continue;
+    if (!deep || !segment->linked() || !segment->graphIsWhole()) continue;
     GraphAudit audit;
     RVE_TRY(auditGraph(segment->graph(), &audit));
     const std::string name = "segment " + std::to_string(segment->id());

@@ -10,16 +10,50 @@
 namespace rve {
 namespace {
 
-// Below these counts exact distances of all rows cost less than the codes and their re-ranking.
-constexpr uint32_t kExactTailRows = 256;
-constexpr uint32_t kExactSegmentRows = 512;
+// Below this many live rows exact distances cost less than the codes and their re-ranking.
+constexpr uint32_t kExactRows = 1024;
 // A graph beats a scan of its 4-bit codes only above this.
 constexpr uint32_t kGraphRowsMin = 2048;
 
 // How many of the best by code are ranked exactly. 1-bit codes: the true ten are among the best 100 with
-// probability 0.993 at d = 128 (SEARCH.md); 4-bit codes: among the best 20.
-uint32_t rankedOfOneBit(uint32_t k) { return std::max(128u, 12 * k); }
+// probability 0.993 on spread data at d = 128, but on small clustered sets a dozen times k was too few (bench
+// churn: 0.945 at the worst look); 4-bit codes: among the best 20.
+uint32_t rankedOfOneBit(uint32_t k) { return std::max(384u, 24 * k); }
 uint32_t rankedOfFourBit(uint32_t k) { return std::max(24u, 3 * k); }
+
+// The `keep` nearest of a stream, in amortised constant time: a buffer of twice as many is halved by selection
+// whenever it is full. A heap of hundreds costs three times as much here.
+class Nearest {
+ public:
+  void reset(size_t keep) {
+    keep_ = keep;
+    rows_.clear();
+    rows_.reserve(2 * keep);
+    threshold_ = std::numeric_limits<float>::max();
+  }
+  float threshold() const { return threshold_; }
+  void add(float distance, uint32_t row) {
+    rows_.push_back({distance, row});
+    if (rows_.size() == 2 * keep_) halve();
+  }
+  // In no order; call reset before the next add.
+  const std::vector<Scored>& rows() {
+    if (rows_.size() > keep_) halve();
+    return rows_;
+  }
+
+ private:
+  void halve() {
+    const auto middle = rows_.begin() + static_cast<std::ptrdiff_t>(keep_);
+    std::nth_element(rows_.begin(), middle, rows_.end());
+    threshold_ = middle->distance;
+    rows_.resize(keep_);
+  }
+
+  size_t keep_ = 0;
+  float threshold_ = 0;
+  std::vector<Scored> rows_;
+};
 
 }  // namespace
 
@@ -42,6 +76,7 @@ struct Searcher::Scratch {
   std::vector<Scored> scored;
   std::vector<uint32_t> rows;
   TopRows top;
+  Nearest nearest;
   std::vector<Hit> hits;  // max-heap while searching
 };
 
@@ -165,13 +200,13 @@ void Searcher::searchTail(Pass* pass) {
     const VectorRef vector{context_.view + r.block->vector_at[r.at], r.block->dtypes[r.at]};
     offerExact(pass, vector, r.block->ids[r.at], nullptr, ordinal);
   };
-  if (rows <= kExactTailRows) {
+  if (v.tail_live <= kExactRows) {
     for (uint64_t ordinal = v.tail_first; ordinal < v.tail_end; ordinal++) {
       if (wanted(tailRow(*v.blocks, ordinal))) rank(ordinal);
     }
     return;
   }
-  s.top.reset(rankedOfOneBit(pass->k));
+  s.nearest.reset(rankedOfOneBit(pass->k));
   s.estimates.resize(TailBlock::kRows);
   const BinaryCodec* prepared = nullptr;
   for (const auto& block : *v.blocks) {
@@ -186,11 +221,11 @@ void Searcher::searchTail(Pass* pass) {
     const uint32_t count = static_cast<uint32_t>(to - from);
     block->codec->scan(s.binary, block->codes, first, count, s.estimates.data());
     for (uint32_t i = 0; i < count; i++) {
-      if (s.estimates[i] > s.top.threshold() || !wanted({block.get(), first + i})) continue;
-      s.top.offer(s.estimates[i], static_cast<uint32_t>(from + i - v.tail_first));
+      if (!(s.estimates[i] < s.nearest.threshold()) || !wanted({block.get(), first + i})) continue;
+      s.nearest.add(s.estimates[i], static_cast<uint32_t>(from + i - v.tail_first));
     }
   }
-  for (const Scored& scored : s.top.sorted()) rank(v.tail_first + scored.row);
+  for (const Scored& scored : s.nearest.rows()) rank(v.tail_first + scored.row);
 }
 
 void Searcher::searchSegment(Pass* pass, const Segment& segment) {
@@ -254,8 +289,8 @@ void Searcher::searchGraphOf(Pass* pass, const Segment& segment, bool restricted
     scanSegment(pass, segment, segment.rows());
     return;
   }
-  const uint32_t ranked = std::max(rankedOfFourBit(pass->k), pass->ef / 2);
-  rankRows(pass, segment, s.scored.data(), std::min(found, ranked));
+  // All that the walk kept: exact distances cost a tenth of finding them, and 4-bit estimates are no judge.
+  rankRows(pass, segment, s.scored.data(), found);
 }
 
 void Searcher::rankRows(Pass* pass, const Segment& segment, const Scored* rows, size_t count) {
@@ -274,13 +309,14 @@ void Searcher::rankRows(Pass* pass, const Segment& segment, const Scored* rows, 
 void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t matching_at_most) {
   Scratch& s = *pass->s;
   const AcceptContext accept{state_, &segment, &pass->predicate, pass->version->lsn};
-  const bool narrow = matching_at_most < segment.rows() / 8 || segment.rows() <= kExactSegmentRows;
+  const uint32_t live = segment.rows() - segment.marks().deadCount();
+  const bool narrow = matching_at_most < segment.rows() / 8 || live <= kExactRows;
   s.scored.clear();
   if (narrow) {
     for (uint32_t row = 0; row < segment.rows(); row++) {
       if (acceptRow(&accept, row)) s.scored.push_back({0.0f, row});
     }
-    if (s.scored.size() <= kExactSegmentRows) {
+    if (s.scored.size() <= kExactRows) {
       rankRows(pass, segment, s.scored.data(), s.scored.size());
       return;
     }
@@ -297,7 +333,7 @@ void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t matching
     }
   } else {
     const std::byte* codes = segment.codes();
-    s.top.reset(rankedOfOneBit(pass->k));
+    s.nearest.reset(rankedOfOneBit(pass->k));
     if (codes == nullptr) {
       pass->degraded = true;
       for (uint32_t row = 0; row < segment.rows(); row++) {
@@ -312,10 +348,13 @@ void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t matching
       const uint32_t count = std::min(kStep, segment.rows() - first);
       segment.binary().scan(s.binary, codes, first, count, s.estimates.data());
       for (uint32_t i = 0; i < count; i++) {
-        if (s.estimates[i] > s.top.threshold() || !acceptRow(&accept, first + i)) continue;
-        s.top.offer(s.estimates[i], first + i);
+        if (!(s.estimates[i] < s.nearest.threshold()) || !acceptRow(&accept, first + i)) continue;
+        s.nearest.add(s.estimates[i], first + i);
       }
     }
+    const std::vector<Scored>& best = s.nearest.rows();
+    rankRows(pass, segment, best.data(), best.size());
+    return;
   }
   const std::vector<Scored>& best = s.top.sorted();
   rankRows(pass, segment, best.data(), best.size());

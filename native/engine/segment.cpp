@@ -314,6 +314,10 @@ const std::byte* Segment::codes() const {
   return base_->section(SectionKind::kCodes).data();
 }
 
+bool Segment::graphIsWhole() const {
+  return noted(graph_part_ != nullptr && graph_part_->ensureSection(SectionKind::kGraph));
+}
+
 PageGuard Segment::graphGuard() const {
   if (graph_part_->pageShift() != PageGuard::kPageShift) return {};
   return {graph_part_->verifiedBits(), verifyPages,

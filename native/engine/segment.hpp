@@ -102,6 +102,8 @@ class Segment {
   const NavCodec& nav() const { return *nav_; }
   const NavSpace& navSpace() const { return nav_space_; }
   const GraphView& graph() const { return graph_; }
+  // Verifies every page of the graph: before it is read without a guard.
+  bool graphIsWhole() const;
   PageGuard graphGuard() const;
   PageGuard recordsGuard() const;
 

@@ -19,6 +19,7 @@ struct Version {
   std::shared_ptr<const Segments> segments;
   std::shared_ptr<const TailBlocks> blocks;
   uint64_t tail_first = 0, tail_end = 0;  // ordinals
+  uint64_t tail_live = 0; // rows of the tail that are alive
   uint64_t tail_lsn = 0;  // of the oldest group in the tail
 };
 
