@@ -1,0 +1,3 @@
+// Door of runtime/limits. The numbers come from native/base/limits.hpp (tools/gen_limits.mjs).
+
+export { limits } from './limits.js';
