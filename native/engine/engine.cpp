@@ -44,6 +44,7 @@ class EngineImpl final : public Engine {
     const Identity& identity = store_->identity();
     rotation_ = std::make_unique<Rotation>(
         identity.dimensions, load<uint64_t>(bytesOf(identity.uuid.data(), 16), 0));
+    context_.file = &store_->file();
     context_.view = store_->view();
     context_.layout = store_->layout();
     context_.uuid = identity.uuid;

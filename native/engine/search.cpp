@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "codecs/half.hpp"
+#include "engine/nearest.hpp"
 #include "graph/search.hpp"
 
 namespace rve {
@@ -20,40 +21,6 @@ constexpr uint32_t kGraphRowsMin = 2048;
 // churn: 0.945 at the worst look); 4-bit codes: among the best 20.
 uint32_t rankedOfOneBit(uint32_t k) { return std::max(384u, 24 * k); }
 uint32_t rankedOfFourBit(uint32_t k) { return std::max(24u, 3 * k); }
-
-// The `keep` nearest of a stream, in amortised constant time: a buffer of twice as many is halved by selection
-// whenever it is full. A heap of hundreds costs three times as much here.
-class Nearest {
- public:
-  void reset(size_t keep) {
-    keep_ = keep;
-    rows_.clear();
-    rows_.reserve(2 * keep);
-    threshold_ = std::numeric_limits<float>::max();
-  }
-  float threshold() const { return threshold_; }
-  void add(float distance, uint32_t row) {
-    rows_.push_back({distance, row});
-    if (rows_.size() == 2 * keep_) halve();
-  }
-  // In no order; call reset before the next add.
-  const std::vector<Scored>& rows() {
-    if (rows_.size() > keep_) halve();
-    return rows_;
-  }
-
- private:
-  void halve() {
-    const auto middle = rows_.begin() + static_cast<std::ptrdiff_t>(keep_);
-    std::nth_element(rows_.begin(), middle, rows_.end());
-    threshold_ = middle->distance;
-    rows_.resize(keep_);
-  }
-
-  size_t keep_ = 0;
-  float threshold_ = 0;
-  std::vector<Scored> rows_;
-};
 
 }  // namespace
 
@@ -74,9 +41,8 @@ struct Searcher::Scratch {
   NavQuery nav;
   std::vector<float> unit, rotated, estimates;
   std::vector<Scored> scored;
-  std::vector<uint32_t> rows;
   TopRows top;
-  Nearest nearest;
+  Nearest coarse, fine;  // by 1-bit and by 4-bit codes, over all places
   std::vector<Hit> hits;  // max-heap while searching
 };
 
@@ -146,14 +112,19 @@ Status Searcher::queryVersion(const Version& version, const QueryRequest& reques
     context_.rotation->apply(s.unit.data(), s.rotated.data());
     pass.query = s.unit.data();
     s.hits.clear();
+    s.coarse.reset(rankedOfOneBit(pass.k));
+    s.fine.reset(std::max(rankedOfFourBit(pass.k), pass.ef));
     if (!pass.predicate.nothing) {
       searchTail(&pass);
-      for (const auto& segment : *pass.version->segments) {
+      const Segments& segments = *pass.version->segments;
+      for (uint32_t place = 1; place <= segments.size(); place++) {
         if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
           return Status(Code::kAborted, "the query was cancelled");
         }
-        searchSegment(&pass, *segment);
+        searchSegment(&pass, *segments[place - 1], place);
       }
+      rankAll(&pass, s.fine.rows());
+      rankAll(&pass, s.coarse.rows());
     }
     std::sort(s.hits.begin(), s.hits.end());
     writeResult(&pass, request, i, out);
@@ -195,18 +166,13 @@ void Searcher::searchTail(Pass* pass) {
   const auto wanted = [&](const TailRow& r) {
     return LiveState::visible(*r.block, r.at, v.lsn) && pass->predicate.matches(*r.block, r.at);
   };
-  const auto rank = [&](uint64_t ordinal) {
-    const TailRow r = tailRow(*v.blocks, ordinal);
-    const VectorRef vector{context_.view + r.block->vector_at[r.at], r.block->dtypes[r.at]};
-    offerExact(pass, vector, r.block->ids[r.at], nullptr, ordinal);
-  };
   if (v.tail_live <= kExactRows) {
     for (uint64_t ordinal = v.tail_first; ordinal < v.tail_end; ordinal++) {
-      if (wanted(tailRow(*v.blocks, ordinal))) rank(ordinal);
+      if (!wanted(tailRow(*v.blocks, ordinal))) continue;
+      rank(pass, {0, static_cast<uint32_t>(ordinal - v.tail_first), 0});
     }
     return;
   }
-  s.nearest.reset(rankedOfOneBit(pass->k));
   s.estimates.resize(TailBlock::kRows);
   const BinaryCodec* prepared = nullptr;
   for (const auto& block : *v.blocks) {
@@ -221,14 +187,13 @@ void Searcher::searchTail(Pass* pass) {
     const uint32_t count = static_cast<uint32_t>(to - from);
     block->codec->scan(s.binary, block->codes, first, count, s.estimates.data());
     for (uint32_t i = 0; i < count; i++) {
-      if (!(s.estimates[i] < s.nearest.threshold()) || !wanted({block.get(), first + i})) continue;
-      s.nearest.add(s.estimates[i], static_cast<uint32_t>(from + i - v.tail_first));
+      if (!(s.estimates[i] < s.coarse.threshold()) || !wanted({block.get(), first + i})) continue;
+      s.coarse.add({s.estimates[i], static_cast<uint32_t>(from + i - v.tail_first), 0});
     }
   }
-  for (const Scored& scored : s.nearest.rows()) rank(v.tail_first + scored.row);
 }
 
-void Searcher::searchSegment(Pass* pass, const Segment& segment) {
+void Searcher::searchSegment(Pass* pass, const Segment& segment, uint32_t place) {
   if (segment.unusable()) {
     pass->degraded = true;
     return;
@@ -240,9 +205,9 @@ void Searcher::searchSegment(Pass* pass, const Segment& segment) {
   const bool walk = segment.linked() && segment.rows() >= kGraphRowsMin &&
                     (!pass->predicate.any || at_most > narrow);
   if (walk) {
-    searchGraphOf(pass, segment, restricted);
+    searchGraphOf(pass, segment, place, restricted);
   } else {
-    scanSegment(pass, segment, at_most);
+    scanSegment(pass, segment, place, at_most);
   }
 }
 
@@ -262,7 +227,8 @@ bool acceptRow(const void* context, uint32_t row) {
 
 }  // namespace
 
-void Searcher::searchGraphOf(Pass* pass, const Segment& segment, bool restricted) {
+void Searcher::searchGraphOf(Pass* pass, const Segment& segment, uint32_t place,
+                             bool restricted) {
   Scratch& s = *pass->s;
   segment.nav().prepare(s.rotated.data(), &s.nav);
   const AcceptContext accept{state_, &segment, &pass->predicate, pass->version->lsn};
@@ -273,7 +239,7 @@ void Searcher::searchGraphOf(Pass* pass, const Segment& segment, bool restricted
   params.links_guard = segment.graphGuard();
   params.records_guard = segment.recordsGuard();
   if (!s.graph.reserve(segment.rows(), params.pool_max).ok()) {
-    scanSegment(pass, segment, segment.rows());
+    scanSegment(pass, segment, place, segment.rows());
     return;
   }
   s.scored.resize(std::max<size_t>(s.scored.size(), pass->ef));
@@ -286,27 +252,42 @@ void Searcher::searchGraphOf(Pass* pass, const Segment& segment, bool restricted
   }
   // Too few, and more may match: the walk met too many rows that it could not return.
   if (found < pass->k && (restricted || stats.skipped > 0)) {
-    scanSegment(pass, segment, segment.rows());
+    scanSegment(pass, segment, place, segment.rows());
     return;
   }
-  // All that the walk kept: exact distances cost a tenth of finding them, and 4-bit estimates are no judge.
-  rankRows(pass, segment, s.scored.data(), found);
+  for (uint32_t i = 0; i < found; i++) s.fine.add({s.scored[i].distance, s.scored[i].row, place});
 }
 
-void Searcher::rankRows(Pass* pass, const Segment& segment, const Scored* rows, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    const VectorRef vector = segment.vectorOf(rows[i].row);
-    uint64_t id = 0;
-    if (vector.at == nullptr || !segment.idOf(rows[i].row, &id)) {
-      pass->degraded = true;
-      continue;
-    }
-    offerExact(pass, vector, id, &segment, rows[i].row);
+// Exact distance of one candidate.
+void Searcher::rank(Pass* pass, const Candidate& c) {
+  if (c.place == 0) {
+    const uint64_t ordinal = pass->version->tail_first + c.row;
+    const TailRow r = tailRow(*pass->version->blocks, ordinal);
+    const VectorRef vector{context_.view + r.block->vector_at[r.at], r.block->dtypes[r.at]};
+    offerExact(pass, vector, r.block->ids[r.at], nullptr, ordinal);
+    return;
   }
+  const Segment& segment = *(*pass->version->segments)[c.place - 1];
+  const VectorRef vector = segment.vectorOf(c.row);
+  uint64_t id = 0;
+  if (vector.at == nullptr || !segment.idOf(c.row, &id)) {
+    pass->degraded = true;
+    return;
+  }
+  offerExact(pass, vector, id, &segment, c.row);
+}
+
+void Searcher::rankAll(Pass* pass, const std::vector<Candidate>& candidates) {
+  // What was never read since the open is asked for at once, not fault by fault.
+  for (const Candidate& c : candidates) {
+    if (c.place != 0) (*pass->version->segments)[c.place - 1]->prefetchVector(c.row);
+  }
+  for (const Candidate& c : candidates) rank(pass, c);
 }
 
 // Looks at every row that may match: for narrow filters, segments without a graph, and small ones.
-void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t matching_at_most) {
+void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t place,
+                           uint32_t matching_at_most) {
   Scratch& s = *pass->s;
   const AcceptContext accept{state_, &segment, &pass->predicate, pass->version->lsn};
   const uint32_t live = segment.rows() - segment.marks().deadCount();
@@ -317,7 +298,7 @@ void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t matching
       if (acceptRow(&accept, row)) s.scored.push_back({0.0f, row});
     }
     if (s.scored.size() <= kExactRows) {
-      rankRows(pass, segment, s.scored.data(), s.scored.size());
+      for (const Scored& scored : s.scored) rank(pass, {0, scored.row, place});
       return;
     }
   }
@@ -333,11 +314,10 @@ void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t matching
     }
   } else {
     const std::byte* codes = segment.codes();
-    s.nearest.reset(rankedOfOneBit(pass->k));
     if (codes == nullptr) {
       pass->degraded = true;
       for (uint32_t row = 0; row < segment.rows(); row++) {
-        if (acceptRow(&accept, row)) rankRows(pass, segment, std::vector<Scored>{{0, row}}.data(), 1);
+        if (acceptRow(&accept, row)) rank(pass, {0, row, place});
       }
       return;
     }
@@ -348,16 +328,13 @@ void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t matching
       const uint32_t count = std::min(kStep, segment.rows() - first);
       segment.binary().scan(s.binary, codes, first, count, s.estimates.data());
       for (uint32_t i = 0; i < count; i++) {
-        if (!(s.estimates[i] < s.nearest.threshold()) || !acceptRow(&accept, first + i)) continue;
-        s.nearest.add(s.estimates[i], first + i);
+        if (!(s.estimates[i] < s.coarse.threshold()) || !acceptRow(&accept, first + i)) continue;
+        s.coarse.add({s.estimates[i], first + i, place});
       }
     }
-    const std::vector<Scored>& best = s.nearest.rows();
-    rankRows(pass, segment, best.data(), best.size());
     return;
   }
-  const std::vector<Scored>& best = s.top.sorted();
-  rankRows(pass, segment, best.data(), best.size());
+  for (const Scored& scored : s.top.sorted()) s.fine.add({scored.distance, scored.row, place});
 }
 
 void Searcher::writeResult(Pass* pass, const QueryRequest& request, uint32_t index,

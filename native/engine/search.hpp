@@ -2,6 +2,7 @@
 // the best. Reads one Version; takes no lock.
 #pragma once
 #include "engine/live_state.hpp"
+#include "engine/nearest.hpp"
 
 namespace rve {
 
@@ -38,10 +39,11 @@ class Searcher {
   struct Pass;
   Status checkRequest(const QueryRequest& request) const;
   void searchTail(Pass* pass);
-  void searchSegment(Pass* pass, const Segment& segment);
-  void searchGraphOf(Pass* pass, const Segment& segment, bool restricted);
-  void scanSegment(Pass* pass, const Segment& segment, uint32_t matching_at_most);
-  void rankRows(Pass* pass, const Segment& segment, const Scored* rows, size_t count);
+  void searchSegment(Pass* pass, const Segment& segment, uint32_t place);
+  void searchGraphOf(Pass* pass, const Segment& segment, uint32_t place, bool restricted);
+  void scanSegment(Pass* pass, const Segment& segment, uint32_t place, uint32_t matching_at_most);
+  void rank(Pass* pass, const Candidate& candidate);
+  void rankAll(Pass* pass, const std::vector<Candidate>& candidates);
   void offerExact(Pass* pass, const VectorRef& vector, uint64_t id, const Segment* segment,
                   uint64_t row);
   void writeResult(Pass* pass, const QueryRequest& request, uint32_t index, QueryResult* out);

@@ -27,6 +27,7 @@ Status Segment::open(const SegmentContext& context, const SegmentEntry& entry,
   segment->entry_ = entry;
   segment->pins_ = std::move(pins);
   segment->marks_ = marks != nullptr ? std::move(marks) : std::make_shared<RowMarks>(entry.rows);
+  segment->file_ = context.file;
   segment->view_ = context.view;
   segment->dims_ = context.dims;
   segment->layout_ = context.layout;
@@ -266,6 +267,22 @@ VectorRef Segment::vectorOf(uint32_t row) const {
   }
   if (!noted(fine)) return {};
   return {view_ + at, dtype};
+}
+
+void Segment::prefetchVector(uint32_t row) const {
+  const Piece& piece = *pieceOf(row);
+  const uint64_t stride = uint64_t{dims_} * dtypeBytes(static_cast<Dtype>(piece.dtype));
+  if (piece.record_at != 0) {
+    const size_t index = static_cast<size_t>(&piece - pieces_.data());
+    if (piece_ok_[index].load(std::memory_order_relaxed) != 0) return;
+    file_->prefetch(piece.record_at, piece.at - piece.record_at + stride * piece.rows);
+    return;
+  }
+  const uint64_t at = piece.at + stride * (row - piece.first_row);
+  const Bytes matrix = vectors_->section(SectionKind::kMatrix);
+  const uint64_t in_section = at - static_cast<uint64_t>(matrix.data() - view_);
+  if (vectors_->isVerified(vectors_->offsetOf(SectionKind::kMatrix) + in_section, stride)) return;
+  file_->prefetch(at, stride);
 }
 
 const Piece* Segment::adoptedPieceOf(uint32_t row) const {

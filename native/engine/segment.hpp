@@ -41,8 +41,8 @@ inline constexpr uint32_t kTimeBlockRows = 1024;
 
 // What every segment of a memory shares.
 struct SegmentContext {
+  File* file = nullptr;
   const std::byte* view = nullptr;
-  uint64_t file_bytes_max = 0;
   Layout layout;
   Uuid uuid{};
   uint32_t dims = 0;
@@ -87,6 +87,8 @@ class Segment {
   [[nodiscard]] bool normOf(uint32_t row, float* out) const;
   [[nodiscard]] bool payloadOf(uint32_t row, Bytes* out) const;
   VectorRef vectorOf(uint32_t row) const;
+  // Starts reading the row's vector, with what its checksum covers, unless it was verified before.
+  void prefetchVector(uint32_t row) const;
   // Where the row's vector stands if it is read in place from the log: piece, else null.
   const Piece* adoptedPieceOf(uint32_t row) const;
   // The row with this id, dead or not; false if none.
@@ -129,6 +131,7 @@ class Segment {
   SegmentEntry entry_;
   std::vector<RunPin> pins_;
   std::shared_ptr<RowMarks> marks_;
+  File* file_ = nullptr;
   const std::byte* view_ = nullptr;
   uint32_t dims_ = 0;
   Layout layout_;

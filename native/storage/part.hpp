@@ -107,6 +107,13 @@ class PartView {
     if (isSet(first) && (first == last || isSet(last)) && last - first < 2) return true;
     return verifyPages(first, last - first + 1);
   }
+  // As ensure(), but never reads: false if any page is not verified yet.
+  bool isVerified(uint64_t at, uint64_t bytes) const {
+    for (uint64_t page = at >> page_shift_; page <= (at + bytes - 1) >> page_shift_; page++) {
+      if (!isSet(page)) return false;
+    }
+    return true;
+  }
   bool ensureSection(SectionKind kind) const;
   bool verifyPages(uint64_t first, uint64_t count) const;
   bool damaged() const { return damaged_.load(std::memory_order_relaxed); }

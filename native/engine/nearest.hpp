@@ -1,0 +1,53 @@
+// The candidates of one query over all places of a Version, by estimated distance.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+namespace rve {
+
+struct Candidate {
+  float distance;
+  uint32_t row;    // of the segment; tail: ordinal less the Version's first
+  uint32_t place;  // 0: the tail; i: segments[i - 1] of the Version
+  bool operator<(const Candidate& other) const { return distance < other.distance; }
+};
+
+// The `keep` nearest of a stream, in amortised constant time: a buffer of twice as many is halved by selection
+// whenever it is full. A heap of hundreds costs three times as much here.
+class Nearest {
+ public:
+  void reset(size_t keep) {
+    keep_ = keep;
+    rows_.clear();
+    rows_.reserve(2 * keep);
+    threshold_ = std::numeric_limits<float>::max();
+  }
+  // What is not nearer cannot enter. Not-a-number never enters.
+  float threshold() const { return threshold_; }
+  void add(const Candidate& candidate) {
+    if (!(candidate.distance < threshold_)) return;
+    rows_.push_back(candidate);
+    if (rows_.size() == 2 * keep_) halve();
+  }
+  // In no order; call reset before the next add.
+  const std::vector<Candidate>& rows() {
+    if (rows_.size() > keep_) halve();
+    return rows_;
+  }
+
+ private:
+  void halve() {
+    const auto middle = rows_.begin() + static_cast<std::ptrdiff_t>(keep_);
+    std::nth_element(rows_.begin(), middle, rows_.end());
+    threshold_ = middle->distance;
+    rows_.resize(keep_);
+  }
+
+  size_t keep_ = 0;
+  float threshold_ = 0;
+  std::vector<Candidate> rows_;
+};
+
+}  // namespace rve
