@@ -1,6 +1,7 @@
 #include "engine/live_state.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/crc32c.hpp"
 #include "base/mutation.hpp"
@@ -96,6 +97,22 @@ uint64_t LiveState::largestLiveId() const {
 
 uint64_t LiveState::killSourceWithoutRecord(uint32_t source, uint64_t lsn) {
   return killSource(source, lsn, false);
+}
+
+void LiveState::killLater(uint64_t id) {
+  const uint64_t ordinal = tail_.find(id);
+  if (ordinal != kAlive) {
+    late_deaths_.push_back([this, ordinal](uint64_t lsn) {
+      if (ordinal >= tail_.first()) killTailRow(ordinal, lsn);
+    });
+    return;
+  }
+  for (const auto& segment : *segments_) {
+    uint32_t row = 0;
+    if (!segment->findRow(id, &row) || segment->marks().isDead(row)) continue;
+    late_deaths_.push_back(
+        [this, segment, row](uint64_t lsn) { killSegmentRow(*segment, row, lsn, false); });
+  }
 }
 #endif
 
@@ -218,6 +235,9 @@ Status LiveState::restoreTailGroup(const TailGroup& group, const std::vector<uin
 
 Status LiveState::apply(const GroupPlace& place, Bytes group, const ApplyOptions& options,
                         Applied* applied) {
+#ifdef RVE_MUTATIONS
+  for (const auto& death : std::exchange(late_deaths_, {})) death(place.lsn);
+#endif
   RecordIterator records(group);
   RecordHeader header;
   Bytes record;
@@ -279,7 +299,14 @@ Status LiveState::applyPut(const GroupPlace& place, Bytes record, uint32_t recor
   for (uint32_t row = 0; row < put.shape.count; row++) {
     const uint64_t id = put.idOf(row);
     // An id above every one ever seen supersedes nothing, the usual case.
-    if (id < seen_ids_) *killed += killId(id, place.lsn, options.replay) ? 1 : 0;
+#ifdef RVE_MUTATIONS
+    if (RVE_MUTATED(kSupersedeShowsBoth) && !options.replay) {
+      killLater(id);
+    } else
+#endif
+    if (id < seen_ids_) {
+      *killed += killId(id, place.lsn, options.replay) ? 1 : 0;
+    }
     const uint64_t ordinal =
         tail_.append(put, row, place.offset + record_at, run, tail_codec_);
     live_.fetch_add(1, std::memory_order_relaxed);
@@ -336,7 +363,7 @@ Status LiveState::applyEdit(const GroupPlace& place, RecordType type, Bytes body
     if (found == segments->end()) {
       // Its SEAL may stand in a hole: what is added in its place is complete all the same.
       const bool lost = options.replay && !store_->walk().holes.empty();
-      if (lost || RVE_MUTATED(kReplaceSplit)) continue;
+      if (lost) continue;
       return Status(Code::kCorrupt, "a REPLACE record drops a segment that is not there");
     }
     live_ -= (*found)->rows() - (*found)->marks().deadCount();
@@ -403,7 +430,7 @@ bool LiveState::killTailRow(uint64_t ordinal, uint64_t lsn) {
   std::atomic<uint64_t>& dead = r.block->dead_lsn[r.at];
   if (dead.load(std::memory_order_relaxed) != kAlive) return false;
   if (tail_.find(r.block->ids[r.at]) == ordinal) tail_.erase(r.block->ids[r.at]);
-  dead.store(RVE_MUTATED(kDeadVisibleEarly) ? 0 : lsn, std::memory_order_release);
+  dead.store(RVE_MUTATED(kTailDeadVisibleEarly) ? 0 : lsn, std::memory_order_release);
   tail_.countDead();
   live_.fetch_sub(1, std::memory_order_relaxed);
   return true;

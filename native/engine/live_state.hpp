@@ -2,6 +2,7 @@
 // applies what it has just made durable; recovery applies what it reads: the same code, so that replay cannot
 // mean something else than the commit did (R11).
 #pragma once
+#include <functional>
 #include <map>
 
 #include "engine/segment.hpp"
@@ -103,6 +104,10 @@ class LiveState {
   std::atomic<uint64_t> live_{0};
   uint64_t lost_records_ = 0;
   bool tail_damaged_ = false;
+#ifdef RVE_MUTATIONS
+  void killLater(uint64_t id);
+  std::vector<std::function<void(uint64_t lsn)>> late_deaths_;  // of the group before
+#endif
 };
 
 }  // namespace rve

@@ -18,6 +18,8 @@ class RowMarks {
     for (size_t i = 0; i < divideUp(rows, 64); i++) words_[i] = 0;
   }
   uint32_t rows() const { return rows_; }
+  // Never 0, and never given twice: unlike the address, which a later bitmap may take over.
+  uint64_t serial() const { return serial_; }
   uint32_t deadCount() const { return dead_.load(std::memory_order_relaxed); }
   bool isDead(uint32_t row) const {
     return ((words_[row / 64].load(std::memory_order_acquire) >> (row % 64)) & 1) != 0;
@@ -45,6 +47,9 @@ class RowMarks {
   }
 
  private:
+  inline static std::atomic<uint64_t> next_serial_{1};
+
+  const uint64_t serial_ = next_serial_.fetch_add(1, std::memory_order_relaxed);
   uint32_t rows_;
   std::unique_ptr<std::atomic<uint64_t>[]> words_;
   std::atomic<uint32_t> dead_{0};
@@ -70,12 +75,12 @@ class RecentDeaths {
       last_->next.store(more_.back().get(), std::memory_order_release);
       last_ = more_.back().get();
     }
-    for (uint32_t at = hash(marks, row);; at = (at + 1) % kSlots) {
+    for (uint32_t at = hash(marks->serial(), row);; at = (at + 1) % kSlots) {
       Slot& slot = last_->slots[at];
-      if (slot.marks.load(std::memory_order_relaxed) != nullptr) continue;
+      if (slot.marks.load(std::memory_order_relaxed) != 0) continue;
       slot.row.store(row, std::memory_order_relaxed);
       slot.dead_lsn.store(dead_lsn, std::memory_order_relaxed);
-      slot.marks.store(marks, std::memory_order_release);
+      slot.marks.store(marks->serial(), std::memory_order_release);
       break;
     }
     count_++;
@@ -84,7 +89,7 @@ class RecentDeaths {
   // Writer. Requires: every held Version and every future one is younger than youngestLsn(). A reader may still
   // walk further tables, so they are freed by the next clear(): whoever holds a Version then began after this one.
   void clear() {
-    for (Slot& slot : first_->slots) slot.marks.store(nullptr, std::memory_order_release);
+    for (Slot& slot : first_->slots) slot.marks.store(0, std::memory_order_release);
     first_->next.store(nullptr, std::memory_order_release);
     last_ = first_.get();
     retired_ = std::move(more_);
@@ -95,12 +100,12 @@ class RecentDeaths {
   uint64_t find(const RowMarks* marks, uint32_t row) const {
     const Table* table = first_.get();
     for (; table != nullptr; table = table->next.load(std::memory_order_acquire)) {
-      uint32_t at = hash(marks, row);
+      uint32_t at = hash(marks->serial(), row);
       for (uint32_t probes = 0; probes < kSlots; probes++, at = (at + 1) % kSlots) {
         const Slot& slot = table->slots[at];
-        const RowMarks* held = slot.marks.load(std::memory_order_acquire);
-        if (held == nullptr) break;
-        if (held == marks && slot.row.load(std::memory_order_relaxed) == row) {
+        const uint64_t held = slot.marks.load(std::memory_order_acquire);
+        if (held == 0) break;
+        if (held == marks->serial() && slot.row.load(std::memory_order_relaxed) == row) {
           return slot.dead_lsn.load(std::memory_order_relaxed);
         }
       }
@@ -110,7 +115,7 @@ class RecentDeaths {
 
  private:
   struct Slot {
-    std::atomic<const RowMarks*> marks{nullptr};
+    std::atomic<uint64_t> marks{0};  // RowMarks::serial(); 0: free
     std::atomic<uint32_t> row{0};
     std::atomic<uint64_t> dead_lsn{0};
   };
@@ -118,8 +123,8 @@ class RecentDeaths {
     std::array<Slot, kSlots> slots;
     std::atomic<const Table*> next{nullptr};
   };
-  static uint32_t hash(const RowMarks* marks, uint32_t row) {
-    const uint64_t mixed = (addressOf(marks) ^ (uint64_t{row} << 20)) * 0x9E3779B97F4A7C15ull;
+  static uint32_t hash(uint64_t serial, uint32_t row) {
+    const uint64_t mixed = ((serial << 32) ^ row) * 0x9E3779B97F4A7C15ull;
     return static_cast<uint32_t>(mixed >> 40) % kSlots;
   }
 

@@ -283,21 +283,27 @@ Status SegmentWriter::write(const RowSource& source, std::vector<RowRef> rows,
     status = writePayloads(&writer, source, out->rows, columns, &entry);
   }
   if (status.ok() && job.link) status = writeGraph(&writer, graph, columns.centre, count, &entry);
-  if (status.ok() && !RVE_MUTATED(kPartsNotSynced)) {
-    status = store_->file().sync();
-    store_->countSync();
-  }
-  if (!status.ok()) {
-    store_->latch(status);
-    return status;
-  }
-  notifyStep(job);
+  RVE_TRY(makeDurable(std::move(status), job));
   out->bytes_written = writer.bytesWritten();
   out->pins.push_back(std::move(pin));
   for (RunPin& adopted : vectors.adopted) {
     entry.adopted.push_back(adopted.run());
     out->pins.push_back(std::move(adopted));
   }
+  return {};
+}
+
+// R4: the parts are on the device before a record names them. A failure latches the store (R9).
+Status SegmentWriter::makeDurable(Status written, const SegmentJob& job) {
+  if (written.ok() && !RVE_MUTATED(kPartsNotSynced)) {
+    written = store_->file().sync();
+    store_->countSync();
+  }
+  if (!written.ok()) {
+    store_->latch(written);
+    return written;
+  }
+  notifyStep(job);
   return {};
 }
 
@@ -406,15 +412,7 @@ Status SegmentWriter::link(const Segment& segment, const SegmentJob& job, Writte
                      job.epoch);
   Status status = writer.writeRunHeader();
   if (status.ok()) status = writeGraph(&writer, graph, centre, segment.rows(), &out->entry);
-  if (status.ok() && !RVE_MUTATED(kPartsNotSynced)) {
-    status = store_->file().sync();
-    store_->countSync();
-  }
-  if (!status.ok()) {
-    store_->latch(status);
-    return status;
-  }
-  notifyStep(job);
+  RVE_TRY(makeDurable(std::move(status), job));
   out->bytes_written = writer.bytesWritten();
   const std::vector<Run> needed = out->entry.runs();
   for (const RunPin& old : segment.pins()) {

@@ -52,6 +52,7 @@ class SegmentWriter {
                 Columns* columns, Vectors* vectors, uint64_t* lost);
   Status buildGraph(const std::function<VectorRef(uint32_t)>& vector_of, uint32_t rows,
                     const std::vector<float>& centre, const SegmentJob& job, Graph* out);
+  Status makeDurable(Status written, const SegmentJob& job);
   Status writeBase(PartsWriter* writer, const Columns& columns, SegmentEntry* entry);
   Status writeVectors(PartsWriter* writer, const RowSource& source, const std::vector<RowRef>& rows,
                       const Vectors& vectors, SegmentEntry* entry);

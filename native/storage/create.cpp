@@ -58,8 +58,7 @@ Status writeFile(File& file, const Layout& layout, const Identity& identity, uin
     const uint64_t from = uint64_t{place} * layout.chunk_bytes + (place < 6 ? layout.page_bytes : 0);
     RVE_TRY(file.punch(from, uint64_t{place + 1} * layout.chunk_bytes - from));
   }
-  if (RVE_MUTATED(kRenameBeforeSync)) return {};
-  return file.sync();
+  return {};
 }
 
 }  // namespace
@@ -99,11 +98,12 @@ Status Store::create(const StoreOptions& options) {
   RVE_TRY(opened);
   const uint64_t bytes_max = options.bytes_max == 0 ? layout.file_bytes_max : options.bytes_max;
   Status status = writeFile(*file, layout, identity, bytes_max);
+  // R4: no name before its bytes are on the device, no success before the name is.
+  const bool syncs = !RVE_MUTATED(kRenameBeforeSync);
+  if (status.ok() && syncs) status = file->sync();
   file.reset();
   if (status.ok()) status = options.disk->renameNoReplace(temporary, options.path);
-  if (status.ok() && !RVE_MUTATED(kRenameBeforeSync)) {
-    status = options.disk->syncFolder(options.path);
-  }
+  if (status.ok() && syncs) status = options.disk->syncFolder(options.path);
   if (!status.ok()) {
     const Status ignored = options.disk->remove(temporary);
     static_cast<void>(ignored);

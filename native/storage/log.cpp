@@ -61,7 +61,7 @@ Status LogWriter::reserveAhead(SpacePurpose purpose, RunPin* out) {
 
 // R7: the run that a delete, a seal or a checkpoint's group takes where nothing else is left.
 Status LogWriter::holdSpare() {
-  if (spare_ || RVE_MUTATED(kNoReserve)) return {};
+  if (spare_ || RVE_MUTATED(kNoSpareRun)) return {};
   return space_->allocate(kSpareChunks, SpacePurpose::kSystem, &spare_);
 }
 

@@ -155,7 +155,7 @@ class Walk {
   // The one that goes on from lsn_ at the start of the successor.
   bool peekInNextRun(RunHeader* next, GroupHeader* g) {
     if (!readRunHeader(header_.next, next)) return false;
-    if (next->first_lsn != lsn_ && !RVE_MUTATED(kChainNotChecked)) return false;
+    if (next->first_lsn != lsn_) return false;
     if (next->sequence != header_.sequence + 1) return false;
     epoch_seen_ = std::max(epoch_seen_, next->epoch);
     return readGroup(next->own, layout_.page_bytes, g) && links(*g, lsn_, true);

@@ -287,7 +287,10 @@ Status Store::checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint6
   segments.push_back(std::move(pin));
   roots_[older].pins = std::move(segments);
   newest_ = older;
-  if (RVE_MUTATED(kFreeAfterOneSlot)) roots_[1 - newest_].pins.clear();
+  if (RVE_MUTATED(kFreeAfterOneSlot)) {
+    roots_[1 - newest_].pins.clear();
+    roots_[1 - newest_].valid = false;
+  }
   releaseLog();
   updateReserve();
   // On a full disk the old manifest's run, free only now, may be what the next one gets.
@@ -299,7 +302,7 @@ Status Store::holdCheckpointRun(uint64_t growth) {
   const uint64_t bytes = manifest_bytes_ + growth + 2ull * layout_.page_bytes;
   const uint32_t chunks = static_cast<uint32_t>(divideUp(bytes, layout_.chunk_bytes));
   if (checkpoint_run_ && checkpoint_run_.run().chunks >= chunks) return {};
-  if (RVE_MUTATED(kNoReserve)) return {};
+  if (RVE_MUTATED(kNoCheckpointRun)) return {};
   RunPin fresh;
   RVE_TRY(space_->allocate(chunks, SpacePurpose::kSystem, &fresh));
   checkpoint_run_ = std::move(fresh);
@@ -310,9 +313,8 @@ Status Store::holdCheckpointRun(uint64_t growth) {
 void Store::releaseLog() {
   const RootState& newest = roots_[newest_];
   const RootState& other = roots_[1 - newest_];
-  const bool both = other.valid && !RVE_MUTATED(kFreeAfterOneSlot);
   uint64_t replay_lsn = newest.slot.replay_lsn, manifest_lsn = newest.slot.manifest_lsn;
-  if (both) {
+  if (other.valid) {
     replay_lsn = std::min(replay_lsn, other.slot.replay_lsn);
     manifest_lsn = std::min(manifest_lsn, other.slot.manifest_lsn);
   }

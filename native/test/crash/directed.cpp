@@ -1,88 +1,10 @@
 #include "test/crash/directed.hpp"
 
-#include "base/assert.hpp"
+#include "test/crash/rig.hpp"
 
 namespace rve::test {
 
 namespace {
-
-// A store on a simulated disk with its model: the parts of World, without its dice.
-struct Rig {
-  explicit Rig(const OpenFunction& open_function, Durability level = Durability::kGroup, uint64_t seed = 1)
-      : setup(makeSetup(open_function, false)), checker(setup), rng(seed), disk(setup.disk, seed),
-        copy(setup.disk, seed) {
-    setup.options.durability = level;
-  }
-
-  bool open() {
-    const Status status = checker.open(&disk, &clock, &rng, &engine);
-    if (!status.ok()) {
-      wrong = std::string("open() answers ") + codeName(status.code()) + ' ' + status.message();
-      return false;
-    }
-    driver = std::make_unique<Driver>(engine.get(), &model, setup.options.durability);
-    return true;
-  }
-
-  void drop() {
-    if (driver && wrong.empty()) wrong = driver->violation();
-    driver.reset();
-    engine.reset();
-  }
-
-  // What `copy` holds against the model; on success the model takes it over and `disk` becomes the copy.
-  bool reopenCopy(uint64_t floor, bool settled) {
-    drop();
-    disk.copyFrom(copy);
-    Found found;
-    if (wrong.empty()) wrong = checker.check(&copy, model, floor, Depth{true}, rng, &found);
-    if (!wrong.empty()) return false;
-    model.recovered(found.match, settled, found.next_id);
-    return open();
-  }
-
-  // Cuts the power of `disk` with everything pending lost, and compares.
-  std::string cutAndCheck() {
-    drop();
-    if (!wrong.empty()) return wrong;
-    disk.cutPower();
-    Found found;
-    return checker.check(&disk, model, model.floor(), Depth{true}, rng, &found);
-  }
-
-  ModelCall rows(uint32_t count, const char* source = "") {
-    ModelCall call;
-    for (uint32_t i = 0; i < count; ++i) call.rows.push_back(makeRow(next_serial++, source, clock.wallMs()));
-    return call;
-  }
-
-  ModelCall sequenced(uint64_t first, uint32_t count) {
-    ModelCall call = rows(count, "pump-1");
-    call.source = "pump-1";
-    call.boot = 7;
-    for (ModelRow& row : call.rows) {
-      row.has_sequence = true;
-      row.sequence = first++;
-    }
-    return call;
-  }
-
-  void commit(ModelCall call) {
-    driver->submit(std::move(call));
-    driver->pump();
-  }
-
-  Setup setup;
-  Checker checker;
-  SimRng rng;
-  SimClock clock;
-  SimDisk disk, copy;
-  Model model;
-  std::unique_ptr<Engine> engine;
-  std::unique_ptr<Driver> driver;
-  uint32_t next_serial = 1;
-  std::string wrong;
-};
 
 // R7. Fills a small store to the brim, again and again. It must always be able to forget and to checkpoint, and
 // after forgetting nearly all it must take inserts again.
@@ -241,11 +163,14 @@ std::string nameAfterKill(const OpenFunction& open) {
 
 const std::vector<Scenario>& scenarios() {
   static const std::vector<Scenario> kAll = {
+      {"a_held_version_keeps_its_bytes_while_their_chunks_would_be_reused", 6, bytesUnderVersion},
       {"a_full_store_can_still_forget_and_checkpoint_and_then_takes_inserts_again", 7, fullStore},
       {"a_stale_group_of_an_earlier_life_never_validates_again", 8, staleGroup},
       {"what_a_failed_sync_lost_is_not_trusted_after_a_restart", 9, cleanButLost},
       {"a_dedupe_hit_after_sigkill_is_acknowledged_only_when_durable", 10, dedupeAfterKill},
       {"the_name_of_a_store_killed_in_its_creation_survives_once_it_acknowledged", 10, nameAfterKill},
+      {"a_reader_beside_a_supersede_sees_one_version_never_none_or_both", 13, supersedeUnderVersion},
+      {"every_held_version_shows_its_state_whatever_happens_behind_it", 13, versionsUnderLoad},
   };
   return kAll;
 }

@@ -16,4 +16,9 @@ struct Scenario {
 
 const std::vector<Scenario>& scenarios();
 
+// directed_versions.cpp: what a Version held across commits shows (R6, R13).
+std::string bytesUnderVersion(const OpenFunction& open);
+std::string supersedeUnderVersion(const OpenFunction& open);
+std::string versionsUnderLoad(const OpenFunction& open);
+
 }  // namespace rve::test
