@@ -61,7 +61,7 @@ RVE_CXXFLAGS := -std=c++20 -O2 -g1 -fPIC -fvisibility=hidden -fno-exceptions -fn
   $(WARN) $(HARDEN) $(SANITIZER) $(if $(MUTATIONS),-DRVE_MUTATIONS) -Inative -Inative/include
 RVE_LDFLAGS := -pthread $(HARDEN_LINK) $(SANITIZER)
 NAPI_FLAGS := -isystem node_modules/node-api-headers/include -isystem node_modules/node-addon-api \
-  -DNAPI_VERSION=8 -DNAPI_DISABLE_CPP_EXCEPTIONS -DNODE_ADDON_API_DISABLE_DEPRECATED
+  -DNAPI_VERSION=8 -DNAPI_DISABLE_CPP_EXCEPTIONS -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS -DNODE_ADDON_API_DISABLE_DEPRECATED
 
 # The flags of one file, by the end of its name.
 FLAGS_avx2 := -mavx2 -mfma -mf16c

@@ -74,7 +74,7 @@ export interface NativeOpenOptions {
   durability?: number | undefined;
   lingerMs?: number | undefined;
   intervalMs?: number | undefined;
-  bytesMax?: number | undefined;
+  fileBytesMax?: number | undefined;
   hnswM?: number | undefined;
   hnswEfConstruction?: number | undefined;
   hnswEfSearch?: number | undefined;

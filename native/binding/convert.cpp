@@ -218,7 +218,7 @@ bool readOpenOptions(napi_env env, napi_value path, napi_value value, OpenOption
       optional(env, value, "durability", readWord, &durability) &&
       optional(env, value, "lingerMs", readWord, &out->linger_ms) &&
       optional(env, value, "intervalMs", readWord, &out->interval_ms) &&
-      optional(env, value, "bytesMax", readCount, &out->bytes_max) &&
+      optional(env, value, "fileBytesMax", readCount, &out->bytes_max) &&
       optional(env, value, "hnswM", readWord, &out->tuning.hnsw_m) &&
       optional(env, value, "hnswEfConstruction", readWord, &out->tuning.hnsw_ef_construction) &&
       optional(env, value, "hnswEfSearch", readWord, &out->tuning.ef_search);

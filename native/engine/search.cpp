@@ -146,6 +146,10 @@ void Searcher::offerExact(Pass* pass, const VectorRef& vector, uint64_t id, cons
     const uint16_t* x = viewAs<uint16_t>(vector.at);
     distance = l2 ? k.l2F16(pass->query, x, context_.dims) : -k.dotF16(pass->query, x, context_.dims);
   }
+  if (!std::isfinite(distance)) {  // bytes that no insert would have taken: a foreign or damaged file
+    pass->degraded = true;
+    return;
+  }
   const Hit hit{distance, id, segment, row};
   std::vector<Hit>& hits = pass->s->hits;
   if (hits.size() < pass->k) {

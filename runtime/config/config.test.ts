@@ -35,7 +35,7 @@ metric = "l2"
 durability = "interval"
 linger_ms = 100
 flush_interval_ms = 50
-bytes_max = 1_000_000
+file_bytes_max = 1_000_000
 hnsw_m = 32
 hnsw_ef_construction = 200
 hnsw_ef_search = 128
@@ -58,7 +58,7 @@ level = "debug"`;
       durability: 'interval',
       lingerMs: 100,
       intervalMs: 50,
-      bytesMax: 1_000_000,
+      fileBytesMax: 1_000_000,
       hnswM: 32,
       hnswEfConstruction: 200,
       hnswEfSearch: 128,

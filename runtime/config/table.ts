@@ -125,8 +125,8 @@ const memory: Section<MemoryConfig> = {
     max: 60_000,
     reason: 'Sync period at durability "interval": the most that a power cut may take.',
   },
-  bytesMax: {
-    key: 'bytes_max',
+  fileBytesMax: {
+    key: 'file_bytes_max',
     type: 'integer',
     unit: 'bytes',
     default: 0,
@@ -411,7 +411,8 @@ export const NODE_KEY = node;
  * by name wherever they stand, so that nobody believes them to work.
  */
 export const LATER_KEYS: ReadonlyMap<string, string> = new Map([
-  ['max_nodes', 'a bound on records (bytes_max bounds the file)'],
+  ['max_nodes', 'a bound on records (file_bytes_max bounds the file)'],
+  ['bytes_max', 'the byte budget of tiers (file_bytes_max bounds the file)'],
   ['gnn_layers', 'learning'],
   ['gnn_hidden_dim', 'learning'],
   ['gnn_heads', 'learning'],

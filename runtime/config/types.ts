@@ -12,7 +12,7 @@ export interface MemoryConfig {
   lingerMs: number;
   intervalMs: number;
   /** 0: no limit but the disk's and the layout's. */
-  bytesMax: number;
+  fileBytesMax: number;
   hnswM: number;
   hnswEfConstruction: number;
   hnswEfSearch: number;

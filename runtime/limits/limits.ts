@@ -6,14 +6,14 @@ export const limits = {
   dimensionsMax: 4_096,
   /** Safe in a JS number, packs with 16 spare bits. */
   idMax: 281_474_976_710_655,
-  /** Larger objects belong in a file of their own. */
-  payloadBytesMax: 65_536,
+  payloadBytesMax: 65_537,
   /** A source or label name, UTF-8. */
   nameBytesMax: 256,
   sourcesMax: 4_096,
   labelsMax: 65_536,
   /** One sync window; bounds what a crash may tear. */
   groupBytesMax: 1_048_576,
+  atomicBytes: 1_044_480,
   /** Results of one query. */
   kMax: 1_024,
   /** Candidate list of one graph search. */

@@ -26,6 +26,7 @@ export const CALL_KEYS = ['signal', 'timeoutMs'] as const;
 
 /** Keys of later versions, of every call and of open. They are known, and refused by name. */
 const LATER_KEYS: ReadonlySet<string> = new Set([
+  'bytesMax',
   // open
   'bytesRatioMax',
   'originals',
@@ -198,7 +199,7 @@ const OPEN_KEYS = [
   'lingerMs',
   'intervalMs',
   'profile',
-  'bytesMax',
+  'fileBytesMax',
   'hnswM',
   'hnswEfConstruction',
   'hnswEfSearch',
@@ -232,7 +233,7 @@ export function checkOpen(path: unknown, options: OpenOptions): CheckedOpen {
       durability: named(options.durability, 'durability', DURABILITIES),
       lingerMs: optional('lingerMs', 0, 60_000),
       intervalMs: optional('intervalMs', 10, 60_000),
-      bytesMax: optional('bytesMax', 1, Number.MAX_SAFE_INTEGER),
+      fileBytesMax: optional('fileBytesMax', 1, Number.MAX_SAFE_INTEGER),
       hnswM: optional('hnswM', 4, 48),
       hnswEfConstruction: optional('hnswEfConstruction', 16, 512),
       hnswEfSearch: optional('hnswEfSearch', 1, limits.efMax),

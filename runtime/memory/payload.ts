@@ -29,7 +29,7 @@ export interface PackedPayloads {
 
 /**
  * Packs one payload per row; undefined and null are none. The values are read before it returns.
- * @throws RveError ERR_PAYLOAD for a body above 64 KiB less one byte, or a value CBOR does not
+ * @throws RveError ERR_PAYLOAD for a body above 64 KiB, or a value CBOR does not
  * know.
  */
 export function packPayloads(payloads: readonly unknown[]): PackedPayloads {

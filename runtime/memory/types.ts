@@ -28,7 +28,7 @@ export interface OpenOptions {
   /** Only 'precise' in this version (others: ERR_NOT_AVAILABLE), which is also the default. */
   profile?: 'precise';
   /** Refuse inserts (ERR_NO_SPACE) when the file would grow beyond. */
-  bytesMax?: number;
+  fileBytesMax?: number;
   /** Links per node of the neighbour graph, 4..48. Default 16. */
   hnswM?: number;
   /** Candidate list while building, 16..512. Default 100. */

@@ -34,8 +34,8 @@ enum class Durability : uint8_t {
   kSync,      // as kGroup, and no other call rides in its group
 };
 
-// How the file is cut (FORMAT.md 1). open() accepts the two layouts that layoutIsKnown() names; the crash
-// enumerator uses tiny ones so that it can visit every state.
+// How the file is cut (FORMAT.md 1). open() accepts a file of this layout only; the crash enumerator passes tiny
+// ones so that it can visit every state.
 struct Layout {
   uint32_t page_bytes = 4096;                // header, group and checksum unit; power of two
   uint32_t chunk_bytes = 64 * 1024;          // unit of space

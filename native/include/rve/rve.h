@@ -39,7 +39,7 @@ extern "C" {
 #define RVE_K_MAX 1024u
 #define RVE_EF_MAX 4096u
 #define RVE_ID_MAX ((UINT64_C(1) << 48) - 1)
-#define RVE_PAYLOAD_BYTES_MAX 65535u
+#define RVE_PAYLOAD_BYTES_MAX 65536u
 #define RVE_NAME_BYTES_MAX 256u
 
 /* Stable numbers (native/base/status.def has them all, with advice). */

@@ -137,7 +137,7 @@ class Daemon {
       memory.dimensions === 0 && sim.kind !== 'none' ? SIM_DIMENSIONS : memory.dimensions;
     if (dimensions !== 0) options.dimensions = dimensions;
     if (this.#config.given.has('memory.metric')) options.metric = memory.metric;
-    if (memory.bytesMax !== 0) options.bytesMax = memory.bytesMax;
+    if (memory.fileBytesMax !== 0) options.fileBytesMax = memory.fileBytesMax;
     const startedAt = this.#context.monotonic();
     const store = await this.#context.stores.open(memory.path, options);
     this.#store = store;
