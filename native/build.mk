@@ -60,8 +60,11 @@ CXXFLAGS ?=
 RVE_CXXFLAGS := -std=c++20 -O2 -g1 -fPIC -fvisibility=hidden -fno-exceptions -fno-rtti -pthread \
   $(WARN) $(HARDEN) $(SANITIZER) $(if $(MUTATIONS),-DRVE_MUTATIONS) -Inative -Inative/include
 RVE_LDFLAGS := -pthread $(HARDEN_LINK) $(SANITIZER)
+# In a worker thread that is being terminated no call into JavaScript works; without the last flag
+# node-addon-api takes that for a bug and aborts the process.
 NAPI_FLAGS := -isystem node_modules/node-api-headers/include -isystem node_modules/node-addon-api \
-  -DNAPI_VERSION=8 -DNAPI_DISABLE_CPP_EXCEPTIONS -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS -DNODE_ADDON_API_DISABLE_DEPRECATED
+  -DNAPI_VERSION=8 -DNAPI_DISABLE_CPP_EXCEPTIONS -DNODE_ADDON_API_DISABLE_DEPRECATED \
+  -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
 
 # The flags of one file, by the end of its name.
 FLAGS_avx2 := -mavx2 -mfma -mf16c

@@ -46,6 +46,8 @@ bool readInsertMore(napi_env env, napi_value value, InsertBatch* out);
 // The options of Memory.open, checked by the door: see NativeOpenOptions in runtime/native.ts.
 bool readOpenOptions(napi_env env, napi_value path, napi_value value, OpenOptions* out);
 
+// The makers below leave their result empty where the environment ends, as a worker thread does
+// that is being terminated: then no array can be made, and nobody is left to read it.
 Napi::Object statsObject(Napi::Env env, const Stats& stats);
 Napi::Object checkObject(Napi::Env env, const CheckReport& report);
 // The rows as columns, which runtime/memory turns into records.

@@ -45,7 +45,8 @@ Napi::Value MemoryHandle::create(Napi::Env env, std::unique_ptr<Engine> engine,
   if (handle == nullptr) return {};
   handle->engine_ = std::move(engine);
   handle->instance_ = instance;
-  handle->start(env, listener);
+  // A handle that could not start has no listener; its destructor closes the engine.
+  if (!handle->start(env, listener)) return {};
   return object;
 }
 
@@ -54,10 +55,10 @@ MemoryHandle::MemoryHandle(const Napi::CallbackInfo& info)
 
 MemoryHandle::~MemoryHandle() { closeNow(); }
 
-void MemoryHandle::start(Napi::Env env, Napi::Function listener) {
+bool MemoryHandle::start(Napi::Env env, Napi::Function listener) {
   dimensions_ = engine_->dimensions();
+  if (!makeBuffers(env)) return false;
   listener_ = Napi::Persistent(listener);
-  makeBuffers(env);
   const Napi::String name = Napi::String::New(env, "ruvector-edge");
   const napi_status made =
       napi_create_threadsafe_function(env, listener, nullptr, name, 0, 1, nullptr, nullptr, this,
@@ -69,14 +70,19 @@ void MemoryHandle::start(Napi::Env env, Napi::Function listener) {
   napi_add_env_cleanup_hook(env, &MemoryHandle::onCleanup, this);
   instance_->open.insert(this);
   Ref();
+  return true;
 }
 
-void MemoryHandle::makeBuffers(Napi::Env env) {
+bool MemoryHandle::makeBuffers(Napi::Env env) {
   Napi::Float64Array inbox_words = Napi::Float64Array::New(env, kInboxWordsMax);
   Napi::Float32Array inbox_floats = Napi::Float32Array::New(env, kInboxWordsMax);
   Napi::Float32Array sync_vector = Napi::Float32Array::New(env, dimensions_);
   Napi::Float64Array sync_words = Napi::Float64Array::New(env, kKMax + 2);
   Napi::Float32Array sync_scores = Napi::Float32Array::New(env, kKMax);
+  if (inbox_words.IsEmpty() || inbox_floats.IsEmpty() || sync_vector.IsEmpty() ||
+      sync_words.IsEmpty() || sync_scores.IsEmpty()) {
+    return false;
+  }
   inbox_words_ = inbox_words.Data();
   inbox_floats_ = inbox_floats.Data();
   sync_vector_ = sync_vector.Data();
@@ -89,6 +95,7 @@ void MemoryHandle::makeBuffers(Napi::Env env) {
   all.Set("syncWords", sync_words);
   all.Set("syncScores", sync_scores);
   buffers_ = Napi::Persistent(all);
+  return true;
 }
 
 Napi::Value MemoryHandle::buffers(const Napi::CallbackInfo&) { return buffers_.Value(); }
@@ -173,7 +180,7 @@ bool MemoryHandle::write(Napi::Env env, const Completion& completion, Napi::Arra
       extra(extras, idArray(env, result.ids));
       extra(extras, floatArray(env, result.scores));
       Napi::Uint32Array counts = Napi::Uint32Array::New(env, result.counts.size());
-      std::copy(result.counts.begin(), result.counts.end(), counts.Data());
+      if (!counts.IsEmpty()) std::copy(result.counts.begin(), result.counts.end(), counts.Data());
       extra(extras, counts);
       break;
     }

@@ -83,8 +83,9 @@ class MemoryHandle : public Napi::ObjectWrap<MemoryHandle> {
 
   static void onWake(napi_env env, napi_value listener, void* context, void* data);
   static void onCleanup(void* context);
-  void makeBuffers(Napi::Env env);
-  void start(Napi::Env env, Napi::Function listener);
+  // False where the environment ends (convert.hpp).
+  bool makeBuffers(Napi::Env env);
+  bool start(Napi::Env env, Napi::Function listener);
   // Tells JavaScript up to a turn's worth of completions; true if some are left.
   bool deliver(Napi::Env env, Napi::Function listener);
   // Appends one completion to the inbox. False if there is no space left in it.

@@ -131,6 +131,10 @@ Napi::Object recordColumns(Napi::Env env, const RecordBatch& batch, uint32_t dim
   Napi::Array sources = Napi::Array::New(env, count);
   Napi::Array labels = Napi::Array::New(env, count);
   Napi::Array tiers = Napi::Array::New(env, count);
+  if (ids.IsEmpty() || times.IsEmpty() || matrix.IsEmpty() || payload_lengths.IsEmpty() ||
+      payloads.IsEmpty()) {
+    return {};
+  }
   size_t at = 0;
   for (uint32_t i = 0; i < count; ++i) {
     const Record& record = records[i];
@@ -160,12 +164,14 @@ Napi::Object recordColumns(Napi::Env env, const RecordBatch& batch, uint32_t dim
 
 Napi::Float64Array idArray(Napi::Env env, std::span<const int64_t> ids) {
   Napi::Float64Array array = Napi::Float64Array::New(env, ids.size());
+  if (array.IsEmpty()) return array;
   for (size_t i = 0; i < ids.size(); ++i) array[i] = static_cast<double>(ids[i]);
   return array;
 }
 
 Napi::Float32Array floatArray(Napi::Env env, std::span<const float> values) {
   Napi::Float32Array array = Napi::Float32Array::New(env, values.size());
+  if (array.IsEmpty()) return array;
   std::copy(values.begin(), values.end(), array.Data());
   return array;
 }
