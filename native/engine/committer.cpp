@@ -24,6 +24,7 @@ Committer::Committer(Store* store, LiveState* state, const OpenOptions& options,
   last_logical_ms_ = store_->logicalMs();
   log_bytes_at_checkpoint_ = store_->log().bytesWritten();
   dirty_ = store_->log().lsn() > store_->manifest().lsn;
+  over_torn_ = store_->walk().torn && !RVE_MUTATED(kTornEpochNotMarked);
   refreshStats();
 }
 
@@ -224,7 +225,26 @@ bool Committer::gather() {
   return more;
 }
 
+// R8. Where recovery cut a group of which parts reached the device, the first group of this life is written over
+// it. If the power goes then, what arrives of the new group may complete the old one (zero padding does), and a
+// call that was seen to be lost would be back. A slot with the raised epoch rules the old one out beforehand.
+// Runs before a group is begun: a manifest must not hold the names and marks of calls that are not durable.
+Status Committer::markEpoch() {
+  if (!over_torn_) return {};
+  const Status status = checkpoint(false);
+  // A disk too full for a manifest must still take deletes: the coincidence above is the lesser evil.
+  if (status.ok() || status.code() == Code::kNoSpace) over_torn_ = false;
+  return over_torn_ ? status : Status();
+}
+
 bool Committer::step() {
+  if (over_torn_) {
+    std::unique_lock lock(mutex_);
+    const bool waits = !calls_.empty();
+    lock.unlock();
+    // A failure latches, and the calls are answered with it.
+    if (waits) static_cast<void>(markEpoch());
+  }
   gather();
   // A call longer than a group rides nowhere yet, but the rows that filled this one are in it.
   if (riding_.empty() && builder_.empty()) {
@@ -351,6 +371,7 @@ void Committer::complete(Call* call, const Status& status) {
 
 // SEAL and REPLACE stand in a group of their own: their dead rows are those of this very moment.
 void Committer::writeEdit(std::unique_ptr<EditCall> edit) {
+  static_cast<void>(markEpoch());  // a failure latches: the group below is then refused
   const bool leave_out = (RVE_MUTATED(kSealDeadLeftOut) && edit->type == RecordType::kSeal) ||
                          (RVE_MUTATED(kReplaceDeadLeftOut) && edit->type == RecordType::kReplace);
   if (edit->fill_dead && !leave_out) edit->fill_dead(&edit->edit);

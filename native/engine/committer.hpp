@@ -100,6 +100,7 @@ class Committer {
   void writeEdit(std::unique_ptr<EditCall> edit);
   Status writeGroup(GroupPlace* place, Bytes* group);
   void commit();
+  Status markEpoch();
   Status syncIfDue(bool force);
   void completeRiding(const Status& status, const Applied& applied, uint64_t lsn);
   void complete(Call* call, const Status& status);
@@ -135,6 +136,7 @@ class Committer {
   uint64_t last_write_ns_ = 0;
   int64_t last_wall_ms_ = 0;
   uint64_t last_logical_ms_ = 0;
+  bool over_torn_ = false;  // the next group would stand where an unfinished one was cut
   bool dirty_ = false;  // something was written since the last checkpoint
 };
 

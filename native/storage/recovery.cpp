@@ -16,7 +16,11 @@ std::vector<Root> readSlots(File& file, const Layout& layout, const Uuid& uuid,
     bool found = false;
     for (uint32_t copy = 0; copy < 2; copy++) {
       Slot slot;
-      if (!file.read(slotOffset(layout, which, copy), page).ok()) continue;
+      // From the device: a failed sync leaves a slot in the cache that the device does not hold, and the next
+      // checkpoint would then overwrite the only slot that is really there (R9).
+      const uint64_t at = slotOffset(layout, which, copy);
+      const Status read = RVE_MUTATED(kSlotCacheTrusted) ? file.read(at, page) : file.readDevice(at, page);
+      if (!read.ok()) continue;
       if (!decodeSlot(page, uuid, &slot).ok()) continue;
       const bool inside = runIsInside(slot.manifest, chunk_count) &&
                           runIsInside(slot.scan, chunk_count) &&
@@ -158,7 +162,10 @@ class Walk {
     if (next->first_lsn != lsn_) return false;
     if (next->sequence != header_.sequence + 1) return false;
     epoch_seen_ = std::max(epoch_seen_, next->epoch);
-    return readGroup(next->own, layout_.page_bytes, g) && links(*g, lsn_, true);
+    if (!readGroup(next->own, layout_.page_bytes, g)) return false;
+    // Header and first group share a life and a window. An older group behind a younger header is what an earlier
+    // life left there; an older header before a younger group names a successor that has other owners by now.
+    return g->epoch == next->epoch && links(*g, lsn_, true);
   }
 
   // A life that found the end torn may have gone on in the successor, and left the header of the torn group

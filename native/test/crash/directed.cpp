@@ -86,6 +86,70 @@ std::string staleGroup(const OpenFunction& open) {
   return rig.cutAndCheck();
 }
 
+// R8. A torn group is cut, and the next life writes over it. Of that write only the end reaches the device: zero
+// padding, just what the torn group lacked. The call that was gone must not come back.
+std::string tornGroup(const OpenFunction& open) {
+  Rig rig(open);
+  if (!rig.open()) return rig.wrong;
+  rig.commit(rig.rows(4));
+  const auto tear = [&rig](uint64_t id, bool only_end) {
+    ModelCall call;
+    call.kind = CallKind::kForget;
+    call.ids = {id};
+    CrashChoice choice;
+    rig.disk.after_change = [&](SimCall change) {
+      if (change != SimCall::kWrite) return;
+      rig.copy.copyFrom(rig.disk);
+      const auto& pending = rig.disk.pendingSectors();
+      choice.sectors.assign(pending.size(), only_end ? Fate::kLost : Fate::kApplied);
+      choice.sectors.back() = only_end ? Fate::kApplied : Fate::kGarbage;
+    };
+    rig.driver->submit(call);
+    const Model before = rig.model;
+    rig.driver->pump();
+    rig.disk.after_change = nullptr;
+    rig.drop();
+    rig.model = before;
+    rig.copy.cutPower(choice);
+  };
+  tear(1, false);
+  if (!rig.reopenCopy(rig.model.floor(), true)) return rig.wrong;
+  if (rig.model.now().live.count(1) == 0) return "a torn group counts";
+  tear(2, true);
+  return rig.reopenCopy(rig.model.floor(), true) ? "" : rig.wrong;
+}
+
+// R9, for a slot. A checkpoint's last sync fails; after the restart the cache shows a slot that the device does not
+// hold. Were it taken for the newest, the next checkpoint would tear the one that is really there.
+std::string slotCleanButLost(const OpenFunction& open) {
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    Rig rig(open, Durability::kGroup, seed);
+    if (!rig.open()) return rig.wrong;
+    bool did = false;
+    for (int i = 0; i < 2; ++i) {
+      rig.commit(rig.rows(2));
+      if (!rig.engine->maintain(Job::kCheckpoint, &did).ok()) return "a checkpoint fails";
+    }
+    rig.commit(rig.rows(2));
+    rig.disk.failAt(SimCall::kSync, 1, Code::kIo, false);
+    if (rig.engine->maintain(Job::kCheckpoint, &did).ok()) return "a checkpoint without its sync succeeds";
+    rig.copy.copyFrom(rig.disk);
+    if (!rig.reopenCopy(rig.model.floor(), false)) return rig.wrong;
+    rig.disk.forgetFault();
+    rig.disk.after_change = [&rig](SimCall change) {
+      if (change == SimCall::kWrite) rig.copy.copyFrom(rig.disk);
+    };
+    if (!rig.engine->maintain(Job::kCheckpoint, &did).ok()) return "a checkpoint after a restart fails";
+    rig.disk.after_change = nullptr;
+    rig.drop();
+    CrashChoice choice;
+    choice.sectors.assign(rig.copy.pendingSectors().size(), Fate::kGarbage);
+    rig.copy.cutPower(choice);
+    if (!rig.reopenCopy(rig.model.floor(), true)) return rig.wrong;
+  }
+  return "";
+}
+
 // R9. A sync fails and the pages are clean: the cache shows a group that the device does not hold. After a
 // restart it must not be taken as there: a redelivery would be acknowledged and lost.
 std::string cleanButLost(const OpenFunction& open) {
@@ -166,6 +230,8 @@ const std::vector<Scenario>& scenarios() {
       {"a_held_version_keeps_its_bytes_while_their_chunks_would_be_reused", 6, bytesUnderVersion},
       {"a_full_store_can_still_forget_and_checkpoint_and_then_takes_inserts_again", 7, fullStore},
       {"a_stale_group_of_an_earlier_life_never_validates_again", 8, staleGroup},
+      {"a_call_that_was_seen_to_be_lost_never_comes_back", 8, tornGroup},
+      {"a_slot_that_a_failed_sync_lost_is_not_taken_for_the_newest", 9, slotCleanButLost},
       {"what_a_failed_sync_lost_is_not_trusted_after_a_restart", 9, cleanButLost},
       {"a_dedupe_hit_after_sigkill_is_acknowledged_only_when_durable", 10, dedupeAfterKill},
       {"the_name_of_a_store_killed_in_its_creation_survives_once_it_acknowledged", 10, nameAfterKill},

@@ -195,7 +195,17 @@ std::vector<ModelCall> Model::callsAfter(uint64_t k) const {
 
 void Model::recovered(const Match& match, bool settled, uint64_t next_id) {
   RVE_ASSERT(match.low >= base_index_ && match.high <= made());
+  const State highest = stateAt(match.high);
   now_ = stateOf(match);
+  if (match.low != match.high) {
+    for (const auto& [key, sequences] : highest.known) {
+      const auto certain = now_.known.find(key);
+      for (const uint64_t sequence : sequences) {
+        const bool sure = certain != now_.known.end() && certain->second.count(sequence) != 0;
+        if (!sure) doubtful_[key].insert(sequence);
+      }
+    }
+  }
   calls_.resize(match.high - base_index_);
   hashes_.resize(match.high - base_index_);
   kill_floor_ = match.high;
@@ -204,6 +214,11 @@ void Model::recovered(const Match& match, bool settled, uint64_t next_id) {
   if (calls_.empty()) base_.known = now_.known;
   now_.next_id = next_id;
   base_.next_id = calls_.empty() ? next_id : base_.next_id;
+}
+
+bool Model::doubtful(const MarkKey& key, uint64_t sequence) const {
+  const auto found = doubtful_.find(key);
+  return found != doubtful_.end() && found->second.count(sequence) != 0;
 }
 
 std::string explainDifference(const std::vector<Record>& got, const State& wanted) {

@@ -106,6 +106,8 @@ class Model {
   // After recovery showed `match`: what came behind never happened. `settled`: it cannot be lost again (the
   // device holds nothing else); else the floor stays where it is.
   void recovered(const Match& match, bool settled, uint64_t next_id);
+  // A sequence that a recovery may or may not have kept: it matched states that differ in it.
+  bool doubtful(const MarkKey& key, uint64_t sequence) const;
   // Calls number k + 1 and later, as submitted: what a client that saw no acknowledgement sends again.
   std::vector<ModelCall> callsAfter(uint64_t k) const;
 
@@ -118,6 +120,7 @@ class Model {
   std::vector<uint64_t> hashes_; // of S after each of calls_
   State now_;
   uint64_t floor_ = 0, kill_floor_ = 0;
+  std::map<MarkKey, std::set<uint64_t>> doubtful_;
 };
 
 // What differs between a scan and a state, in words; at most a few lines.
