@@ -28,9 +28,12 @@ std::vector<Root> readSlots(File& file, const Layout& layout, const Uuid& uuid,
                                                      layout.page_bytes &&
                           slot.replay_lsn <= slot.manifest_lsn &&
                           slot.manifest_lsn % layout.page_bytes == 0;
-      if (!inside || (found && slot.generation <= best.slot.generation)) continue;
+      if (!inside) continue;
+      if (found && slot.generation == best.slot.generation) best.copies |= 1u << copy;
+      if (found && slot.generation <= best.slot.generation) continue;
       best.which = which;
       best.slot = slot;
+      best.copies = 1u << copy;
       found = true;
     }
     if (found) roots.push_back(std::move(best));

@@ -12,7 +12,8 @@ namespace rve {
 
 // One slot whose copies and manifest were examined.
 struct Root {
-  uint32_t which = 0;  // 0: A, 1: B
+  uint32_t which = 0;   // 0: A, 1: B
+  uint32_t copies = 0;  // bit c: copy c holds this slot
   Slot slot;
   Manifest manifest;
 };

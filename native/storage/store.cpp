@@ -106,6 +106,7 @@ Status Store::chooseRoot() {
     root_ = roots[i];
     walk_ = std::move(walk);
     newest_ = root_.which;
+    newest_copies_ = root_.copies;
     manifest_bytes_ = root_.slot.manifest_bytes;
     logical_base_ms_ = walk_.position.logical_ms;
     holes_ = root_.manifest.holes;
@@ -124,14 +125,17 @@ Status Store::protectRoots(const std::vector<Root>& roots) {
   const uint32_t chunk_count = space_->chunkCount();
   const auto inside = [&](const Run& run) { return runIsInside(run, chunk_count); };
   uint64_t replay_lsn = root_.manifest.replay_lsn;
-  std::vector<LogRunEntry> log_runs = root_.manifest.log_runs;
   for (const Root& candidate : roots) {
     Root root = candidate;
+    // Slots alternate: the other one is the generation before. One older than that is what a cut checkpoint left
+    // in a copy; what it names was given to others long ago.
+    if (root.which != root_.which && root.slot.generation + 1 != root_.slot.generation) continue;
     Symbols symbols;
     SourceMarks marks;
     const Status status =
         readManifest(*file_, layout_, identity_.uuid, chunk_count, &root, &symbols, &marks);
     if (!status.ok()) continue;  // a root that cannot be used protects nothing
+    replay_lsn = std::min(replay_lsn, root.manifest.replay_lsn);
     RootState& state = roots_[root.which];
     state.valid = true;
     state.slot = root.slot;
@@ -143,16 +147,13 @@ Status Store::protectRoots(const std::vector<Root>& roots) {
     edits.lsn = root.manifest.lsn;
     for (const Run& run : root.manifest.edit_runs) edits.pins.push_back(RunPin(space_.get(), run));
     if (root.which == root_.which) edit_runs_.push_back(std::move(edits));
-    if (root.manifest.replay_lsn < replay_lsn) {
-      replay_lsn = root.manifest.replay_lsn;
-      std::vector<LogRunEntry> older = root.manifest.log_runs;
-      std::erase_if(older, [&](const LogRunEntry& e) {
-        return e.first_lsn >= log_runs.front().first_lsn;
-      });
-      log_runs.insert(log_runs.begin(), older.begin(), older.end());
-    }
   }
-  for (const LogRunEntry& entry : log_runs) {
+  // The chosen manifest lists the runs that replay from it walks through, and from the root before it if that
+  // still counts; else those are free.
+  const std::vector<LogRunEntry>& log_runs = root_.manifest.log_runs;
+  for (size_t i = 0; i < log_runs.size(); i++) {
+    const LogRunEntry& entry = log_runs[i];
+    if (i + 1 < log_runs.size() && log_runs[i + 1].first_lsn <= replay_lsn) continue;
     if (entry.first_lsn < walk_.runs.front().first_lsn && inside(entry.run)) {
       log_->adoptRun(entry.run, entry.first_lsn, 0);
     }
@@ -165,6 +166,26 @@ Status Store::protectRoots(const std::vector<Root>& roots) {
   position.epoch += 1;
   log_->resume(position, walk_.next);
   updateReserve();
+  return checkOwners();
+}
+
+// Step 8, second half: what the chosen root and its log own does not overlap. Runs that are shared whole (parts
+// of one segment, adopted log runs) count once.
+Status Store::checkOwners() const {
+  std::vector<Run> owned{root_.slot.manifest, walk_.next};
+  for (const ManifestSegment& s : root_.manifest.segments) {
+    for (const Run& run : s.entry.runs()) owned.push_back(run);
+  }
+  for (const LogRunEntry& entry : log_->runsFrom(0)) owned.push_back(entry.run);
+  std::sort(owned.begin(), owned.end(), [](const Run& a, const Run& b) {
+    return a.first_chunk != b.first_chunk ? a.first_chunk < b.first_chunk : a.chunks < b.chunks;
+  });
+  owned.erase(std::unique(owned.begin(), owned.end()), owned.end());
+  for (size_t i = 1; i < owned.size(); i++) {
+    if (owned[i].first_chunk - owned[i - 1].first_chunk < owned[i - 1].chunks) {
+      return Status(Code::kCorrupt, path_ + ": a chunk has two owners");
+    }
+  }
   return {};
 }
 
@@ -244,7 +265,8 @@ Status Store::checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint6
   std::vector<std::byte> image(static_cast<size_t>(roundUp(bytes, layout_.page_bytes)));
   encodeRunHeader(header, identity_.uuid, MutableBytes(image).first(layout_.page_bytes));
   std::copy(body.bytes().begin(), body.bytes().end(), image.begin() + layout_.page_bytes);
-  Status status = file_->write(runOffset(layout_, pin.run()), image);
+  Status status = healNewestSlot();
+  if (status.ok()) status = file_->write(runOffset(layout_, pin.run()), image);
   if (status.ok() && !RVE_MUTATED(kManifestNotSynced)) {
     status = file_->sync();
     countSync();
@@ -287,6 +309,7 @@ Status Store::checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint6
   segments.push_back(std::move(pin));
   roots_[older].pins = std::move(segments);
   newest_ = older;
+  newest_copies_ = 3;
   if (RVE_MUTATED(kFreeAfterOneSlot)) {
     roots_[1 - newest_].pins.clear();
     roots_[1 - newest_].valid = false;
@@ -295,6 +318,20 @@ Status Store::checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint6
   updateReserve();
   // On a full disk the old manifest's run, free only now, may be what the next one gets.
   static_cast<void>(holdCheckpointRun(manifest_bytes_ / 2));
+  return {};
+}
+
+// A cut checkpoint may leave one copy of the slot behind the other. It is written again, and synced with the
+// manifest, before the other slot is touched: else the next cut could leave only the copy of long ago.
+Status Store::healNewestSlot() {
+  if (newest_copies_ == 3) return {};
+  std::vector<std::byte> page(layout_.page_bytes);
+  encodeSlot(roots_[newest_].slot, identity_.uuid, page);
+  for (uint32_t copy = 0; copy < 2; copy++) {
+    if ((newest_copies_ >> copy & 1) != 0) continue;
+    RVE_TRY(file_->write(slotOffset(layout_, newest_, copy), page));
+  }
+  checkpoint_bytes_ += page.size();
   return {};
 }
 

@@ -90,6 +90,8 @@ class Store {
   Status readIdentity(const StoreOptions& options);
   Status chooseRoot();
   Status protectRoots(const std::vector<Root>& roots);
+  Status checkOwners() const;
+  Status healNewestSlot();
   void updateReserve();
   void releaseLog();
 
@@ -109,6 +111,7 @@ class Store {
   std::vector<Hole> holes_;
   RootState roots_[2];
   uint32_t newest_ = 0;
+  uint32_t newest_copies_ = 3;  // bit c: copy c of the newest slot is whole
   std::deque<EditRuns> edit_runs_;
   std::atomic<bool> latched_{false};
   mutable std::mutex latch_mutex_;
