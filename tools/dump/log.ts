@@ -225,7 +225,7 @@ export class LogWalker {
   }
 
   walk(): Walk {
-    while (this.#stepInRun() || this.#stepToNextRun() || this.#skipHole()) {
+    while (this.#step() || this.#skipHole()) {
       // Each step moves the end up by a page at least.
     }
     this.#refuseLostSuccessor();
@@ -282,16 +282,20 @@ export class LogWalker {
     return this.#take(group, inRun);
   }
 
-  #stepInRun(): boolean {
-    const group = this.#group(this.#run.own, this.#inRun);
-    return group !== undefined && this.#links(group) && this.#take(group, this.#inRun);
-  }
-
-  #stepToNextRun(): boolean {
+  /** One link of the chain: in the run, else at its successor; where both would go on, the younger epoch. */
+  #step(): boolean {
+    const here = this.#group(this.#run.own, this.#inRun);
+    const inRun = here !== undefined && this.#links(here) ? here : undefined;
     const next = this.#nextRun();
-    if (next === undefined || next.firstLsn !== this.#out.endLsn) return false;
-    const group = this.#group(next.own, this.#layout.page);
-    return group !== undefined && this.#links(group) && this.#enter(next, group, this.#layout.page);
+    const follows = next !== undefined && next.firstLsn === this.#out.endLsn;
+    const there = follows ? this.#group(next.own, this.#layout.page) : undefined;
+    const inNext =
+      there !== undefined && this.#links(there) && there.epoch === next?.epoch ? there : undefined;
+    if (inRun !== undefined && (inNext === undefined || inRun.epoch >= inNext.epoch)) {
+      return this.#take(inRun, this.#inRun);
+    }
+    if (inNext === undefined || next === undefined) return false;
+    return this.#enter(next, inNext, this.#layout.page);
   }
 
   /** A group from `from` in the run on that proves that what is missing here was durable. */
