@@ -432,7 +432,7 @@ describe('query, get, forget, stats, check', () => {
     expect((await world.rve(['query', 'a.rve', '--vector', '1,x'])).code).toBe(2);
     expect((await world.rve(['query', 'a.rve', '--vector', '[]'])).code).toBe(2);
     expect((await world.rve(['query', 'a.rve', '--vector', '@nowhere.txt'])).stderr).toContain(
-      'ENOENT',
+      'Cannot stat nowhere.txt: no such file or directory. Try: check the path',
     );
     const wrong = await world.rve(['query', 'a.rve', '--vector', '1,2,3', '--json']);
     expect(wrong.code).toBe(1);

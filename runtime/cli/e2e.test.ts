@@ -13,6 +13,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -370,6 +371,20 @@ describe('a daemon', () => {
     await second.said(/Simulated bearing "bearing-1": 200 windows\/s, wear \d+ %/);
     expect((await second.end('SIGINT')).code).toBe(0);
   }, 60_000);
+
+  it('ends with exit 1 when the port it was told to use is taken', async () => {
+    const holder = createServer();
+    await new Promise<void>((resolve) => {
+      holder.listen(0, '127.0.0.1', resolve);
+    });
+    const { port } = holder.address() as AddressInfo;
+    const daemon = new Running(['serve', '--sim', 'bearing', '--port', `${port}`], folder);
+    running.push(daemon);
+    const { code, stderr } = await daemon.done;
+    holder.close();
+    expect(code).toBe(1);
+    expect(stderr).toContain(`cannot listen on 127.0.0.1:${port}: another program does`);
+  });
 
   it('leaves a file alone that is no store', async () => {
     const path = join(folder, 'data', 'bearing.rve');

@@ -39,10 +39,15 @@ export async function reportError(
   return exitCodeOf(error);
 }
 
+/** Where the advice of status.def speaks to a program that calls the door. */
+const ADVICE: ReadonlyMap<RveError['code'], string> = new Map([
+  ['ERR_NOT_FOUND', 'check the path'],
+]);
+
 /** A message of one sentence says only what and where: the advice of status.def says what next. */
 function withAdvice(code: RveError['code'], message: string): string {
   if (/Try: |[.?!] [A-Z]/.test(message)) return message;
-  return `${message.replace(/\.$/, '')}. Try: ${adviceOf(code)}`;
+  return `${message.replace(/\.$/, '')}. Try: ${ADVICE.get(code) ?? adviceOf(code)}`;
 }
 
 /**
@@ -52,7 +57,9 @@ function withAdvice(code: RveError['code'], message: string): string {
 export function describe(error: unknown): { code: RveError['code']; message: string } {
   const flat = (text: string): string => text.replace(/\s*\n\s*/g, ' ');
   if (error instanceof RveError) return { code: error.code, message: flat(error.message) };
-  if (isSystemError(error)) return { code: systemCode(error.code), message: flat(error.message) };
+  if (isSystemError(error)) {
+    return { code: systemCode(error.code), message: flat(systemSentence(error)) };
+  }
   return {
     code: 'ERR_INTERNAL',
     message: flat(error instanceof Error ? error.message : String(error)),
@@ -118,6 +125,12 @@ export function bytes(value: number): string {
 
 function isSystemError(error: unknown): error is Error & { code: string } {
   return error instanceof Error && typeof (error as { code?: unknown }).code === 'string';
+}
+
+/** "ENOENT: no such file or directory, stat '/x'" as "Cannot stat /x: no such file or directory". */
+function systemSentence({ message }: Error): string {
+  const parts = /^[A-Z0-9]+: (.+), (\w+) '(.+)'$/.exec(message);
+  return parts === null ? message : `Cannot ${parts[2]} ${parts[3]}: ${parts[1]}`;
 }
 
 /** The product's code for what the operating system said of a file named by the user. */

@@ -86,7 +86,8 @@ function asTable(answer: QueryAnswer): string {
     ];
   });
   const tail =
-    `${answer.ids.length} results in ${(answer.latencyUs / 1000).toFixed(3)} ms` +
+    `${answer.ids.length} ${answer.ids.length === 1 ? 'result' : 'results'} ` +
+    `in ${(answer.latencyUs / 1000).toFixed(3)} ms` +
     `${answer.degraded ? '; part of the memory is damaged and was left out: run rve check' : ''}\n`;
   return table(['id', 'score', 'time', 'source', 'label'], rows) + tail;
 }

@@ -83,7 +83,13 @@ export class Broker {
     // Errors end their own connection; aedes has destroyed it already.
     aedes.on('clientError', () => this.#countDrop());
     aedes.on('connectionError', () => this.#countDrop());
-    return await this.#listen();
+    try {
+      return await this.#listen();
+    } catch (error) {
+      // Its timers would keep a process alive that cannot serve.
+      await this.stop();
+      throw error;
+    }
   }
 
   #maySubscribe(guard: GuardedSocket, filter: string): boolean {
@@ -121,7 +127,11 @@ export class Broker {
     const host = this.#options.host ?? '127.0.0.1';
     await new Promise<void>((resolve, reject) => {
       server.on('error', (error) => {
-        const message = `cannot listen on ${host}:${port}: ${error.message}`;
+        const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+        const message = taken
+          ? `cannot listen on ${host}:${port}: another program does. ` +
+            'Stop it, or choose another port (0: any free one)'
+          : `cannot listen on ${host}:${port}: ${error.message}`;
         reject(new RveError('ERR_MQTT', message, { cause: error }));
       });
       server.listen(port, host, resolve);
