@@ -127,7 +127,7 @@ function isSystemError(error: unknown): error is Error & { code: string } {
   return error instanceof Error && typeof (error as { code?: unknown }).code === 'string';
 }
 
-/** "ENOENT: no such file or directory, stat '/x'" as "Cannot stat /x: no such file or directory". */
+/** "ENOENT: no such file, stat '/x'" as "Cannot stat /x: no such file". */
 function systemSentence({ message }: Error): string {
   const parts = /^[A-Z0-9]+: (.+), (\w+) '(.+)'$/.exec(message);
   return parts === null ? message : `Cannot ${parts[2]} ${parts[3]}: ${parts[1]}`;
