@@ -25,6 +25,8 @@ test.each([
   ['native/engine/a.cpp', 'binding/convert.hpp'],
   ['native/engine/a.cpp', 'test/test.hpp'],
   ['native/engine/a.cpp', 'engine/b.cpp'],
+  ['native/engine/a.cpp', 'engine/test_kit.hpp'],
+  ['native/graph/test_kit.hpp', 'engine/tail.hpp'],
   ['native/attic/a.cpp', 'base/bytes.hpp'],
 ])('%s may not include %s', (path, header) => {
   expect(include(path, header)).toBe(1);
@@ -37,6 +39,8 @@ test.each([
   ['native/binding/a.cpp', 'rve/engine.hpp'],
   ['native/base/a_test.cpp', 'test/test.hpp'],
   ['native/test/crash/a.cpp', 'engine/tail.hpp'],
+  ['native/engine/test_kit.hpp', 'test/test.hpp'],
+  ['native/engine/a_test.cpp', 'engine/test_kit.hpp'],
   ['native/base/status.cpp', 'base/status.def'],
 ])('%s may include %s', (path, header) => {
   expect(include(path, header)).toBe(0);

@@ -50,7 +50,9 @@ function nativeArrow(from, target) {
   const fromRoom = nativeRoom(from);
   if (/\.(cpp|cc|c)$/.test(target)) return 'a source is not a header';
   if (!(inner in NATIVE_RANK)) return undefined;
-  const ofTest = fromRoom === 'test' || fromRoom === 'fuzz' || /_test\.cpp$/.test(from);
+  const ofTest =
+    fromRoom === 'test' || fromRoom === 'fuzz' || /(_test\.cpp|\/test_kit\.hpp)$/.test(from);
+  if (!ofTest && target.endsWith('/test_kit.hpp')) return 'only tests may use a test_kit.hpp';
   if (inner === 'test') return ofTest ? undefined : 'only tests may use native/test';
   if (fromRoom === inner) return undefined;
   if (!(fromRoom in NATIVE_RANK)) return `native/${fromRoom} is no room of DESIGN.md`;
