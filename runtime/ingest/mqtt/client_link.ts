@@ -1,4 +1,4 @@
-import { connect as connectPlain, type Socket } from 'node:net';
+import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import mqttPacket, { type IPublishPacket, type Packet } from 'mqtt-packet';
 import { RveError } from '../../errors/index.js';
@@ -114,7 +114,8 @@ function open(options: ClientOptions): Socket {
     ...(tls.ca === undefined ? {} : { ca: tls.ca }),
     ...(tls.cert === undefined ? {} : { cert: tls.cert }),
     ...(tls.key === undefined ? {} : { key: tls.key }),
-    servername: tls.servername ?? host,
+    // SNI takes names only; without one the certificate is still checked against the host.
+    servername: tls.servername ?? (isIP(host) === 0 ? host : ''),
   });
 }
 
