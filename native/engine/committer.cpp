@@ -441,6 +441,7 @@ void Committer::checkpointIfDue() {
 Status Committer::checkpoint(bool clean) {
   if (store_->latched()) return store_->latchStatus();
   RVE_TRY(syncIfDue(true));
+  state_->collect();
   Manifest manifest = state_->manifest();
   uint64_t next_id = state_->nextId();
 #ifdef RVE_MUTATIONS

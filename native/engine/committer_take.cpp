@@ -26,6 +26,7 @@ Committer::Took Committer::take(Call* call) {
       if (call->kind == CallKind::kCheckpoint) {
         call->result.status = checkpoint(call->clean);
       } else {
+        state_->collect();
         store_->log().trimAhead();
         call->result.status = store_->space().trim();
         refreshStats();

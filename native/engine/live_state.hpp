@@ -33,6 +33,8 @@ class LiveState {
   // Applies the records of one whole group. Not visible before publish().
   Status apply(const GroupPlace& place, Bytes group, const ApplyOptions& options, Applied* applied);
   void publish(uint64_t lsn);
+  // Lets go of Versions that nobody holds any more, and of the space that only they needed.
+  void collect() { versions_.collect(); }
 
   VersionHold hold() const { return versions_.hold(); }
   // True if the row is visible to a Version with this LSN.
