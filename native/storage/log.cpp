@@ -192,7 +192,7 @@ std::vector<LogRunEntry> LogWriter::runsFrom(uint64_t lsn) const {
   std::vector<LogRunEntry> entries;
   for (size_t i = 0; i < runs_.size(); i++) {
     const bool last = i + 1 == runs_.size();
-    if (last || runs_[i + 1].first_lsn > lsn) {
+    if (last || runs_[i + 1].first_lsn >= lsn) {
       entries.push_back({runs_[i].pin.run(), runs_[i].first_lsn});
     }
   }
@@ -208,7 +208,8 @@ RunPin LogWriter::pinAt(uint64_t offset) const {
 }
 
 void LogWriter::release(uint64_t lsn) {
-  while (runs_.size() > 1 && runs_[1].first_lsn <= lsn) runs_.pop_front();
+  const uint64_t end = RVE_MUTATED(kScanRunFreed) ? lsn + 1 : lsn;
+  while (runs_.size() > 1 && runs_[1].first_lsn < end) runs_.pop_front();
 }
 
 uint32_t LogWriter::reservedChunks() const {

@@ -63,11 +63,12 @@ class LogWriter {
   uint64_t groupsWritten() const { return groups_; }
   // The run that holds the end of the log.
   Run openRun() const { return runs_.back().pin.run(); }
-  // Runs that hold LSNs at or above `lsn`, oldest first.
+  // Runs that hold LSNs at or above `lsn`, oldest first; also one that ends just there: a slot whose log ended with a
+  // full run names that run, and the walk starts at its header.
   std::vector<LogRunEntry> runsFrom(uint64_t lsn) const;
   // The run that holds file offset `offset`; empty pin if the log has let go of it.
   RunPin pinAt(uint64_t offset) const;
-  // Lets go of runs that end at or below `lsn`.
+  // Lets go of runs that end below `lsn`.
   void release(uint64_t lsn);
   // The successors reserved (their space counts as fixed).
   uint32_t reservedChunks() const;
