@@ -15,6 +15,8 @@ export default defineConfig({
     pool: 'forks', // An addon is loaded once a process: worker threads would share its globals.
     testTimeout: 20_000,
     hookTimeout: 20_000,
+    // Daemons and brokers share two busy cores in CI; what fails twice has failed.
+    retry: process.env['CI'] === undefined ? 0 : 1,
     reporters: ['default', './tools/vitest_count.mjs'],
     passWithNoTests: false,
   },
