@@ -46,7 +46,15 @@ class BuildState {
     const uint32_t* links;
     const uint32_t* linksOf(uint32_t node) const { return links + size_t{node} * slots; }
   };
+  // The rows of level 0 that are in reach, as a forest; 4 bytes a row.
+  struct Reach {
+    std::vector<uint32_t> parent;  // who led to it; a root: itself; kNoRow: not in reach
+    std::vector<uint32_t> work;    // empty between two calls
+    std::vector<uint32_t> lost;    // the last that got a link: where their equals may hang on
+    bool seen(uint32_t row) const { return parent[row] != kNoRow; }
+  };
   static constexpr uint8_t kInserted = 0x80;
+  static constexpr uint32_t kNoSlot = 0xFFFFFFFFu;
 
   // build_state.cpp: layout and the order of work.
   Status drawLevels(const GraphView* old, std::span<const uint32_t> old_to_new);
@@ -72,9 +80,10 @@ class BuildState {
   bool bridge(const Level& level, const OldLevel& old, const uint32_t* map, uint32_t index,
               std::vector<uint32_t>* pool) const;
   void reachAll();
-  void flood(uint32_t row, std::vector<uint32_t>* work);
-  void linkLost(uint32_t row);
-  bool linkFromEqual(uint32_t row);
+  void flood(uint32_t row, uint32_t from, Reach* reach);
+  uint32_t linkFromEqual(uint32_t row, const Reach& reach);
+  uint32_t linkLost(uint32_t row, const Reach& reach);
+  uint32_t slotToSpare(uint32_t from, const Reach& reach) const;
 
   NavSpace space_{};
   GraphParams params_;
@@ -91,7 +100,6 @@ class BuildState {
   GraphScratch scratch_;
   std::vector<Scored> found_;   // of one walk
   std::vector<Scored> choice_;  // of one list that is chosen anew
-  std::vector<uint32_t> found_lost_;  // lost rows that got a link: where their equals may hang on
   std::vector<int8_t> query_values_;  // of the row being inserted
   std::vector<int8_t> other_values_;  // of a row whose list is pruned
 };
