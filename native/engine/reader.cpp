@@ -170,6 +170,24 @@ Status Reader::scan(const Filter& filter, uint32_t records_max, ScanCursor* curs
   return {};
 }
 
+namespace {
+
+// "its graph has bad links: 2 to itself, 1 twice"
+std::string faultsOf(const GraphAudit& audit) {
+  const std::pair<uint32_t, const char*> counts[] = {{audit.links_out_of_range, "out of range"},
+                                                     {audit.links_to_self, "to itself"},
+                                                     {audit.links_twice, "twice"},
+                                                     {audit.slots_after_end, "behind the end of a list"},
+                                                     {audit.upper_bad, "on a higher level"}};
+  std::string text = "its graph has bad links:";
+  for (const auto& [count, what] : counts) {
+    if (count > 0) text += (text.back() == ':' ? " " : ", ") + std::to_string(count) + ' ' + what;
+  }
+  return text;
+}
+
+}  // namespace
+
 Status Reader::check(bool deep, CheckReport* out) {
   const VersionHold version = state_->hold();
   const Layout& layout = store_->layout();
@@ -201,7 +219,7 @@ Status Reader::check(bool deep, CheckReport* out) {
     GraphAudit audit;
     RVE_TRY(auditGraph(segment->graph(), &audit));
     const std::string name = "segment " + std::to_string(segment->id());
-    if (!audit.sound()) out->damaged.push_back(name + ": its graph has bad links");
+    if (!audit.sound()) out->damaged.push_back(name + ": " + faultsOf(audit));
     if (audit.reachable < audit.rows) {
       out->notes.push_back(name + ": " + std::to_string(audit.rows - audit.reachable) + " of " +
                            std::to_string(audit.rows) + " rows cannot be reached in its graph");

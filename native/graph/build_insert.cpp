@@ -107,7 +107,10 @@ void BuildState::connect(uint32_t level, uint32_t self, const Scored* found, uin
   uint32_t kept[kGraphLinks0Max];
   const uint32_t kept_count = select(levels_[level], found, count, params_.links, kept);
   uint32_t* links = levels_[level].linksOf(self);
-  for (uint32_t i = 0; i < kept_count; ++i) links[i] = found[kept[i]].row;
+  // A row of an adopted graph that was cut off on level 0 comes again, and may have a list here.
+  for (uint32_t i = 0; i < levels_[level].slots; ++i) {
+    links[i] = i < kept_count ? found[kept[i]].row : kNoRow;
+  }
   for (uint32_t i = 0; i < kept_count; ++i) addLink(level, found[kept[i]].row, self);
 }
 

@@ -301,9 +301,9 @@ TEST(crowds_of_equal_rows_at_small_m_give_sound_graphs_merge_after_merge) {
       return grid;
     };
     const GraphParams params{.links = 2 + static_cast<uint32_t>(seed % 3), .ef_construction = 4 + static_cast<uint32_t>(seed % 13), .seed = seed};
-    Grid grid = rows_of(200 + 100 * (seed % 7));
+    Grid grid = rows_of(200 + 100 * static_cast<uint32_t>(seed % 7));
     GraphBytes graph = build(grid.space(), params);
-    for (uint32_t round = 0; round < 3; ++round) {
+    for (uint32_t round = 0; round < 4; ++round) {
       const GraphView view = open(graph);
       GraphAudit audit;
       REQUIRE_OK(auditGraph(view, &audit));
@@ -312,7 +312,7 @@ TEST(crowds_of_equal_rows_at_small_m_give_sound_graphs_merge_after_merge) {
       Grid next;
       std::vector<uint32_t> map;
       for (uint32_t row = 0; row < grid.rows; ++row) {
-        const bool dead = random.next() % 8 < round;
+        const bool dead = random.next() % 8 < (3 * round) % 8;
         map.push_back(dead ? kNoRow : next.rows);
         if (!dead) next.addCopy(grid, row);
       }
