@@ -186,16 +186,15 @@ bool Committer::gatherMore() {
   }
 }
 
-bool Committer::gather() {
-  using std::chrono::milliseconds;
-  using std::chrono::steady_clock;
-  builder_.reset();
-  force_sync_ = false;
-  // A wall clock that jumped is on record, so that ages can be told later; decay does not look at it.
+// A wall clock that jumped is on record, so that ages can be told later; decay does not look at it.
+void Committer::addClockStep() {
   const int64_t wall_ms = clock_->wallMs();
   const uint64_t logical_ms = store_->logicalMs();
   const int64_t step_ms = wall_ms - last_wall_ms_ - static_cast<int64_t>(logical_ms - last_logical_ms_);
   if (std::abs(step_ms) > kClockStepMs) {
+    // It may be all that this group holds, and needs a place like any record; without one it waits for the next.
+    const uint32_t bytes = builder_.paddedWith(GroupBuilder::recordBytes(8));
+    if (!store_->log().ensureRoom(bytes, SpacePurpose::kSystem).ok()) return;
     RecordHeader header;
     header.type = RecordType::kClockStep;
     header.time_ms = wall_ms;
@@ -206,6 +205,14 @@ bool Committer::gather() {
   }
   last_wall_ms_ = wall_ms;
   last_logical_ms_ = logical_ms;
+}
+
+bool Committer::gather() {
+  using std::chrono::milliseconds;
+  using std::chrono::steady_clock;
+  builder_.reset();
+  force_sync_ = false;
+  addClockStep();
   bool more = gatherMore();
   if (options_.linger_ms == 0 || options_.tuning.all_manual) return more;
   const bool buffered = options_.durability == Durability::kBuffered;
@@ -363,6 +370,7 @@ void Committer::complete(Call* call, const Status& status) {
       break;
     case CallKind::kWaitDurable:
     case CallKind::kCheckpoint:
+    case CallKind::kShrinkLog:
     case CallKind::kTrim:
       if (call->done) call->done(status);
       break;
@@ -454,6 +462,18 @@ Status Committer::checkpoint(bool clean) {
   stats_.checkpoints.fetch_add(1, std::memory_order_relaxed);
   refreshStats();
   return {};
+}
+
+Status Committer::shrinkLog() {
+  if (store_->latched()) return store_->latchStatus();
+  RVE_TRY(markEpoch());
+  const Status status = store_->log().shrink();
+  if (status.code() == Code::kNoSpace) return {};  // a full disk keeps its large runs
+  if (!status.ok()) store_->latch(status);
+  dirty_ = true;
+  if (status.ok()) state_->publish(store_->log().lsn());
+  refreshStats();
+  return status;
 }
 
 void Committer::refreshStats() {

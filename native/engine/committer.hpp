@@ -10,7 +10,7 @@
 
 namespace rve {
 
-enum class CallKind { kInsert, kForgetIds, kForgetSource, kWaitDurable, kCheckpoint, kTrim };
+enum class CallKind { kInsert, kForgetIds, kForgetSource, kWaitDurable, kCheckpoint, kShrinkLog, kTrim };
 
 // One queued call.
 struct Call {
@@ -83,6 +83,7 @@ class Committer {
   void threadMain();
   bool workWaits();
   bool gather();
+  void addClockStep();
   bool gatherMore();
   std::unique_ptr<Call> front();
   void putBack(std::unique_ptr<Call> call);
@@ -106,6 +107,7 @@ class Committer {
   void complete(Call* call, const Status& status);
   void checkpointIfDue();
   Status checkpoint(bool clean);
+  Status shrinkLog();
   void refreshStats();
   void notifyRoom();
   bool needsOwnGroup() const { return options_.durability == Durability::kSync; }

@@ -21,10 +21,14 @@ Committer::Took Committer::take(Call* call) {
       force_sync_ = true;
       return Took::kRides;
     case CallKind::kCheckpoint:
+    case CallKind::kShrinkLog:
     case CallKind::kTrim:
-      if (!riding_.empty()) return Took::kGroupFull;
+      // Behind what is in the group already, be it only a clock step.
+      if (!riding_.empty() || !builder_.empty()) return Took::kGroupFull;
       if (call->kind == CallKind::kCheckpoint) {
         call->result.status = checkpoint(call->clean);
+      } else if (call->kind == CallKind::kShrinkLog) {
+        call->result.status = shrinkLog();
       } else {
         state_->collect();
         store_->log().trimAhead();

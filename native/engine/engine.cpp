@@ -201,10 +201,12 @@ class EngineImpl final : public Engine {
   Status maintain(Job job, bool* did) override {
     RVE_ASSERT(options_.tuning.all_manual);
     RVE_TRY(refuseIfClosed());
-    if (job != Job::kCheckpoint) return maintenance_->run(job, did);
+    const bool shrinks = job == Job::kShrinkLog;
+    if (job != Job::kCheckpoint && !shrinks) return maintenance_->run(job, did);
     *did = true;
     Status status;
-    RVE_TRY(committer_->submit(makeCall(CallKind::kCheckpoint, [&](Status s) { status = s; })));
+    const CallKind kind = shrinks ? CallKind::kShrinkLog : CallKind::kCheckpoint;
+    RVE_TRY(committer_->submit(makeCall(kind, [&](Status s) { status = s; })));
     while (committer_->step()) {
     }
     return status;
@@ -264,11 +266,15 @@ class EngineImpl final : public Engine {
     if (committer_ != nullptr) committer_->stopThread();
   }
 
-  // Two checkpoints, so that the older root lets go too; then the free space becomes holes.
+  // A small log run; two checkpoints, so that the older root lets go of the large one; then the free space becomes
+  // holes.
+  static constexpr CallKind kSettleCalls[] = {CallKind::kShrinkLog, CallKind::kCheckpoint,
+                                              CallKind::kCheckpoint, CallKind::kTrim};
+
   void finishSettle(Done done, uint32_t step = 0) {
-    const CallKind kind = step < 2 ? CallKind::kCheckpoint : CallKind::kTrim;
+    const CallKind kind = kSettleCalls[step];
     const Status submitted = committer_->submit(makeCall(kind, [this, done, step](Status status) {
-      if (!status.ok() || step == 2) {
+      if (!status.ok() || step + 1 == std::size(kSettleCalls)) {
         done(status);
       } else {
         finishSettle(done, step + 1);
@@ -292,7 +298,7 @@ class EngineImpl final : public Engine {
       if (!any) RVE_TRY(maintenance_->settleDown(&any));
     }
     Status status;
-    for (const CallKind kind : {CallKind::kCheckpoint, CallKind::kCheckpoint, CallKind::kTrim}) {
+    for (const CallKind kind : kSettleCalls) {
       RVE_TRY(committer_->submit(makeCall(kind, [&](Status s) { status = s; })));
       while (committer_->step()) {
       }

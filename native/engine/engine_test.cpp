@@ -145,6 +145,43 @@ TEST(compaction_keeps_what_lives_and_frees_the_rest) {
   CHECK_EQ(s.differs(), std::string());
 }
 
+// STORAGE.md 2.3: what a settled file holds beside its data is at most 1 MiB, however large its log runs had grown.
+TEST(a_settled_store_keeps_small_log_runs_and_goes_on_from_them) {
+  TestStore s(Metric::kL2, 128);
+  REQUIRE_OK(s.open());
+  for (int i = 0; i < 24; i++) REQUIRE_OK(s.insert(512, "a"));
+  REQUIRE_OK(s.insert(3, "b"));
+  CHECK(s.engine->stats().fixed_bytes > 1 << 20);
+  for (int round = 0; round < 2; round++) {
+    Status settled(Code::kInternal);
+    REQUIRE_OK(s.engine->submitSettle([&](Status status) { settled = status; }));
+    REQUIRE_OK(settled);
+    const Stats stats = s.engine->stats();
+    CHECK_EQ(stats.tail_rows, 0u);
+    CHECK(stats.fixed_bytes + stats.reclaimable_bytes <= 1 << 20);
+    s.crash();
+    REQUIRE_OK(s.open());
+    CHECK_EQ(s.differs(), std::string());
+    REQUIRE_OK(s.insert(2000, "c"));
+  }
+}
+
+// The only record of a group, where the open run has no room left.
+TEST(a_clock_step_finds_its_place_in_a_full_run) {
+  TestStore s;
+  REQUIRE_OK(s.open());
+  for (int i = 0; i < 200; i++) {
+    REQUIRE_OK(s.insert(1, "a"));
+    s.clock.stepWallMs(5000);
+    Status done(Code::kInternal);
+    REQUIRE_OK(s.engine->submitWaitDurable(0, [&](Status status) { done = status; }));
+    while (s.engine->pump()) {
+    }
+    CHECK_OK(done);
+  }
+  CHECK_EQ(s.differs(), std::string());
+}
+
 TEST(a_version_held_across_commits_shows_neither_later_rows_nor_later_deaths) {
   TestStore s;
   REQUIRE_OK(s.open());

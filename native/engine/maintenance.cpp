@@ -111,9 +111,11 @@ Status Maintenance::runOne(bool* did) {
 
 Status Maintenance::settleDown(bool* did) {
   *did = false;
-  if (committer_->stats().tail_rows.load(std::memory_order_relaxed) >= kSettleRows) {
-    return freeze(did);
-  }
+  const CommitterStats& s = committer_->stats();
+  const uint64_t rows = s.tail_rows.load(std::memory_order_relaxed);
+  // A few rows would keep a log run of up to 4 MiB.
+  const bool large_log = s.fixed_chunks.load(std::memory_order_relaxed) > 3 * context_.layout.log_run_chunks_min;
+  if (rows >= kSettleRows || (rows > 0 && large_log)) return freeze(did);
   return compact(true, did);
 }
 
@@ -150,9 +152,10 @@ Status Maintenance::run(Job job, bool* did) {
     case Job::kCompact:
       return compact(false, did);
     case Job::kCheckpoint:
+    case Job::kShrinkLog:
       break;
   }
-  return Status(Code::kArgument, "the committer checkpoints");
+  return Status(Code::kArgument, "a job of the committer");
 }
 
 Status Maintenance::publish(std::unique_ptr<EditCall> edit) {

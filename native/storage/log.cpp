@@ -220,4 +220,20 @@ uint32_t LogWriter::reservedChunks() const {
 
 void LogWriter::trimAhead() { ahead_.resize(1); }
 
+Status LogWriter::shrink() {
+  const uint32_t small = layout_.log_run_chunks_min;
+  const auto isSmall = [&] { return openRun().chunks <= small && ahead_[0].run().chunks <= small; };
+  RVE_TRY(sync());
+  ahead_.resize(1);
+  // The named successor, where it is large, only leads on to the first small one.
+  for (int rolls = 0; rolls < 2 && !isSmall(); ++rolls) {
+    RunPin next;
+    RVE_TRY(space_->allocate(small, SpacePurpose::kData, &next));
+    ahead_.push_back(std::move(next));
+    RVE_TRY(roll());
+    RVE_TRY(writeBridge());
+  }
+  return {};
+}
+
 }  // namespace rve

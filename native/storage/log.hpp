@@ -72,8 +72,12 @@ class LogWriter {
   void release(uint64_t lsn);
   // The successors reserved (their space counts as fixed).
   uint32_t reservedChunks() const;
-  // Gives back what successors hold beyond the smallest run (settle): not the named one, which is on disk.
+  // Gives back the successors but the named one, which is on disk.
   void trimAhead();
+  // Goes on in a run of the smallest size, with a successor of that size (settle: the fixed cost of a file is then
+  // two small runs); the old ones go when both slots have let go of them. Nothing if it is so already. Writes at
+  // most two windows of one NOOP group. kNoSpace changes nothing; after another failure the caller latches.
+  Status shrink();
 
  private:
   struct LogRun {

@@ -209,7 +209,7 @@ class HeldVersion {
 };
 
 // One step of background work, for tests and for settle().
-enum class Job { kFreeze, kLink, kCompact, kCheckpoint };
+enum class Job { kFreeze, kLink, kCompact, kCheckpoint, kShrinkLog };
 
 class Engine {
  public:

@@ -389,9 +389,10 @@ void World::stepForget() {
 
 void World::stepMaintain() {
   static constexpr Job kJobs[] = {Job::kFreeze, Job::kFreeze, Job::kLink, Job::kCompact, Job::kCheckpoint,
-                                  Job::kCheckpoint};
-  static const char* const kNames[] = {"freezing", "linking", "compacting", "checkpointing"};
-  const Job job = kJobs[rng_.below(6)];
+                                  Job::kCheckpoint, Job::kShrinkLog};
+  static const char* const kNames[] = {"freezing", "linking", "compacting", "checkpointing",
+                                       "shrinking the log"};
+  const Job job = kJobs[rng_.below(std::size(kJobs))];
   doing_ = kNames[static_cast<size_t>(job)];
   if (driver_->queued() > 0) driver_->pump();
   if (driver_->refused()) return;
@@ -408,6 +409,7 @@ void World::stepMaintain() {
     case Job::kLink: tally_.links += did; break;
     case Job::kCompact: tally_.compactions += did; break;
     case Job::kCheckpoint: tally_.checkpoints += did; break;
+    case Job::kShrinkLog: break;
   }
   driver_->noteDurable();
 }
