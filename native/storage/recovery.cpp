@@ -262,7 +262,7 @@ class Walk {
       if (w.intact && from_device) {
         GroupHeader again;  // the header too must be what the device holds
         w.intact = decodeGroupHeader(Bytes(body_), layout_, g.length, &again).ok() &&
-                   again.header_crc == g.header_crc;
+                   again.header_crc == g.header_crc && runHeaderIsOnDevice(w.offset);
       }
       if (RVE_MUTATED(kBodyNotChecked) && !proven) w.intact = true;
       if (w.intact) {
@@ -277,6 +277,19 @@ class Walk {
       cutAt(i);
       return;
     }
+  }
+
+  // A run's header rides in the window of its first group, at `offset`: after a failed sync the cache may hold
+  // what the device does not, and nobody would write that page again.
+  bool runHeaderIsOnDevice(uint64_t offset) {
+    for (const WalkedRun& run : out_->runs) {
+      const uint64_t at = runOffset(layout_, run.run);
+      if (at + layout_.page_bytes != offset) continue;
+      RunHeader header;
+      return file_.readDevice(at, page_).ok() && decodeRunHeader(page_, uuid_, run.run.first_chunk, &header).ok() &&
+             header.sequence == run.sequence && header.first_lsn == run.first_lsn;
+    }
+    return true;
   }
 
   void cutAt(size_t group) {

@@ -153,7 +153,8 @@ Status Store::protectRoots(const std::vector<Root>& roots) {
   const std::vector<LogRunEntry>& log_runs = root_.manifest.log_runs;
   for (size_t i = 0; i < log_runs.size(); i++) {
     const LogRunEntry& entry = log_runs[i];
-    if (i + 1 < log_runs.size() && log_runs[i + 1].first_lsn <= replay_lsn) continue;
+    // One that ends just there stays, as in LogWriter::runsFrom: the older slot names it as its open run.
+    if (i + 1 < log_runs.size() && log_runs[i + 1].first_lsn < replay_lsn) continue;
     if (entry.first_lsn < walk_.runs.front().first_lsn && inside(entry.run)) {
       log_->adoptRun(entry.run, entry.first_lsn, 0);
     }

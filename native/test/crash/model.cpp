@@ -138,8 +138,8 @@ void Model::withdraw(uint64_t number) {
   calls_.erase(calls_.begin() + static_cast<ptrdiff_t>(number - base_index_ - 1));
   hashes_.clear();
   now_ = base_;
-  for (const ModelCall& call : calls_) {
-    now_.apply(call);
+  for (uint64_t next = base_index_ + 1; next <= made(); ++next) {
+    replay(next, &now_);
     hashes_.push_back(now_.hash);
   }
 }
@@ -154,17 +154,24 @@ void Model::acked(uint64_t number, bool survives_power) {
 // Moves the base up to the floor: nothing below is a candidate any more.
 void Model::trim() {
   const uint64_t count = floor_ - std::min(floor_, base_index_);
-  for (uint64_t i = 0; i < count; ++i) base_.apply(calls_[i]);
+  for (uint64_t i = 1; i <= count; ++i) replay(base_index_ + i, &base_);
   calls_.erase(calls_.begin(), calls_.begin() + static_cast<ptrdiff_t>(count));
   hashes_.erase(hashes_.begin(), hashes_.begin() + static_cast<ptrdiff_t>(count));
   base_index_ += count;
+}
+
+// The effect of call `number` on S(number - 1).
+void Model::replay(uint64_t number, State* state) const {
+  state->apply(calls_[number - base_index_ - 1]);
+  const auto found = next_ids_.find(number);
+  if (found != next_ids_.end()) state->next_id = found->second;
 }
 
 State Model::stateAt(uint64_t k) const {
   RVE_ASSERT(k >= base_index_ && k <= made());
   if (k == made()) return now_;
   State state = base_;
-  for (uint64_t i = 0; i < k - base_index_; ++i) state.apply(calls_[i]);
+  for (uint64_t number = base_index_ + 1; number <= k; ++number) replay(number, &state);
   return state;
 }
 
@@ -208,6 +215,8 @@ void Model::recovered(const Match& match, bool settled, uint64_t next_id) {
   }
   calls_.resize(match.high - base_index_);
   hashes_.resize(match.high - base_index_);
+  next_ids_.erase(next_ids_.upper_bound(match.high), next_ids_.end());
+  next_ids_[match.high] = next_id;
   kill_floor_ = match.high;
   if (settled) floor_ = match.high;
   trim();

@@ -113,6 +113,7 @@ class Model {
 
  private:
   void trim();
+  void replay(uint64_t number, State* state) const;
 
   State base_;                   // S(base_index_)
   uint64_t base_index_ = 0;
@@ -121,6 +122,9 @@ class Model {
   State now_;
   uint64_t floor_ = 0, kill_floor_ = 0;
   std::map<MarkKey, std::set<uint64_t>> doubtful_;
+  // What a recovery that showed S(number) found the next id to be: of the states that look alike it may have been
+  // an earlier one, before ids that nobody was told of.
+  std::map<uint64_t, uint64_t> next_ids_;
 };
 
 // What differs between a scan and a state, in words; at most a few lines.
