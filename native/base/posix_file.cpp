@@ -225,7 +225,12 @@ uint64_t PosixFile::allocatedBytes() const {
 }
 
 void PosixFile::prefetch(uint64_t offset, uint64_t bytes) {
-  posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(bytes), POSIX_FADV_WILLNEED);
+  // Linux cuts one request off at what the device takes at once (128 KiB to a few MiB) and drops the rest.
+  constexpr uint64_t kPieceBytes = 128 << 10;
+  for (const uint64_t end = offset + bytes; offset < end; offset += kPieceBytes) {
+    const uint64_t piece = std::min(kPieceBytes, end - offset);
+    posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(piece), POSIX_FADV_WILLNEED);
+  }
 }
 
 void PosixFile::unlock() { unlockFile(fd_); }

@@ -16,8 +16,8 @@ LiveState::LiveState(Store* store, const SegmentContext& context)
   floats_.resize(context.dims);
 }
 
-// A cold start reads what the first answer needs in few large pieces instead of a page a fault: the tail's
-// groups, then bases and graphs as far as the budget goes. Hints only.
+// A cold start reads what the first answer needs in few large pieces instead of a page a fault: the tail's groups,
+// then of each segment what a search walks or scans, as far as the budget goes. Hints only.
 void LiveState::prefetch() {
   constexpr uint64_t kPrefetchBytesMax = 48u << 20;
   File& file = store_->file();
@@ -26,17 +26,16 @@ void LiveState::prefetch() {
     file.prefetch(group.offset, group.header.length);
   }
   uint64_t left = kPrefetchBytesMax;
-  for (const PartKind kind : {PartKind::kBase, PartKind::kGraph}) {
-    for (const ManifestSegment& s : store_->manifest().segments) {
-      const PartEntry* part = s.entry.part(kind);
-      if (part == nullptr) continue;
-      const uint64_t bytes = uint64_t{part->pages} * context_.layout.page_bytes;
-      if (bytes > left) continue;
-      left -= bytes;
-      file.prefetch(runOffset(context_.layout, part->run) +
-                        uint64_t{part->page} * context_.layout.page_bytes,
-                    bytes);
-    }
+  for (const ManifestSegment& s : store_->manifest().segments) {
+    const PartEntry* graph = s.entry.part(PartKind::kGraph);
+    const PartEntry* part = graph != nullptr ? graph : s.entry.part(PartKind::kBase);
+    if (part == nullptr) continue;
+    const uint64_t bytes = uint64_t{part->pages} * context_.layout.page_bytes;
+    if (bytes > left) continue;
+    left -= bytes;
+    file.prefetch(runOffset(context_.layout, part->run) +
+                      uint64_t{part->page} * context_.layout.page_bytes,
+                  bytes);
   }
 }
 
