@@ -81,6 +81,7 @@ class Committer {
  private:
   enum class Took { kRides, kGroupFull, kDropped, kStalled };
   void threadMain();
+  void spinForCall();
   bool workWaits();
   bool gather();
   void addClockStep();
@@ -102,6 +103,8 @@ class Committer {
   Status writeGroup(GroupPlace* place, Bytes* group);
   void commit();
   Status markEpoch();
+  void wakeMaintenance(bool now);
+  bool shouldZeroAhead(uint32_t group_bytes);
   Status syncIfDue(bool force);
   void completeRiding(const Status& status, const Applied& applied, uint64_t lsn);
   void complete(Call* call, const Status& status);
@@ -135,9 +138,10 @@ class Committer {
   bool force_sync_ = false;
   uint64_t unsynced_since_ns_ = 0;
   uint64_t log_bytes_at_checkpoint_ = 0, groups_at_checkpoint_ = 0;
-  uint64_t last_write_ns_ = 0;
+  uint64_t group_ended_ns_ = 0, woken_ns_ = 0;
   int64_t last_wall_ms_ = 0;
   uint64_t last_logical_ms_ = 0;
+  uint32_t small_groups_ = 0;  // in a row, each right behind the one before
   bool over_torn_ = false;  // the next group would stand where an unfinished one was cut
   bool dirty_ = false;  // something was written since the last checkpoint
 };

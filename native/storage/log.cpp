@@ -5,6 +5,11 @@
 #include "base/mutation.hpp"
 
 namespace rve {
+namespace {
+
+constexpr uint64_t kZeroAheadPages = 32;
+
+}  // namespace
 
 LogWriter::LogWriter(File* file, const Layout& layout, const Uuid& uuid, SpaceMap* space)
     : file_(file), layout_(layout), uuid_(uuid), space_(space), bridge_(layout) {}
@@ -107,6 +112,17 @@ Status LogWriter::roll() {
   bytes_written_ += page.size();
   runs_.push_back(std::move(next));
   position_.in_run = layout_.page_bytes;
+  zeroed_to_ = 0;
+  return {};
+}
+
+Status LogWriter::zeroAhead() {
+  const uint64_t at = runOffset(layout_, openRun()) + position_.in_run;
+  if (position_.in_run < zeroed_to_ || room() == 0 || space_->wasWritten(at)) return {};
+  const std::vector<std::byte> zeroes(std::min(room(), kZeroAheadPages * layout_.page_bytes));
+  RVE_TRY(file_->write(at, zeroes));
+  bytes_written_ += zeroes.size();
+  zeroed_to_ = position_.in_run + zeroes.size();
   return {};
 }
 

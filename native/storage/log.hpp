@@ -44,6 +44,11 @@ class LogWriter {
   Status ensureRoom(uint32_t bytes, SpacePurpose purpose);
   // Writes one group; not durable before sync(). Requires ensureRoom of its padded size.
   Status write(GroupBuilder* builder, int64_t wall_ms, uint64_t logical_ms, GroupPlace* place);
+  // Where the next groups will stand on space that was never written: zeroes up to 32 pages of it, in the window of
+  // the group before. Costs a page written twice; saves the file system's journal commit that a sync of a page's
+  // first write needs (measured on ext4: 2,300 against 4,300 appends of 4 KiB a second, each synced). A page of
+  // zeroes ends a log as well as stale bytes do (R8).
+  Status zeroAhead();
   // Ends the window. After a failure nothing may be written (R9): the caller latches.
   Status sync();
   // True if `bytes` more would make the unsynced window longer than one group may be.
@@ -102,6 +107,7 @@ class LogWriter {
   std::deque<RunPin> ahead_;  // [0] is named in the open run's header
   RunPin spare_;
   LogPosition position_;
+  uint64_t zeroed_to_ = 0;  // in the open run
   GroupBuilder bridge_;
   int64_t wall_ms_ = 0;
   uint64_t bytes_written_ = 0;

@@ -40,22 +40,23 @@ void SpaceMap::pin(const Run& run) {
   for (uint32_t i = 0; i < run.chunks; i++) {
     Chunk& chunk = chunks_[run.first_chunk + i];
     chunk.pins++;
-    chunk.state = State::kAllocated;
+    if (chunk.state == State::kHole) chunk.state = State::kAllocated;
   }
 }
 
 void SpaceMap::unpin(const Run& run) {
   std::lock_guard lock(mutex_);
   for (uint32_t i = 0; i < run.chunks; i++) {
-    RVE_ASSERT(chunks_[run.first_chunk + i].pins > 0);
-    chunks_[run.first_chunk + i].pins--;
+    Chunk& chunk = chunks_[run.first_chunk + i];
+    RVE_ASSERT(chunk.pins > 0);
+    if (--chunk.pins == 0) chunk.state = State::kWritten;
   }
 }
 
 uint32_t SpaceMap::freeCount() const {
   uint32_t count = 0;
   for (size_t i = 1; i < chunks_.size(); i++) {
-    if (chunks_[i].pins == 0 && chunks_[i].state == State::kAllocated) count++;
+    if (chunks_[i].pins == 0 && chunks_[i].state != State::kHole) count++;
   }
   return count;
 }
@@ -90,7 +91,7 @@ Status SpaceMap::growBy(uint32_t chunks, uint32_t at_least) {
 // Gives device space to the holes of a range, chunk group by chunk group.
 Status SpaceMap::secure(uint32_t first, uint32_t chunks) {
   for (uint32_t i = first; i < first + chunks; i++) {
-    if (chunks_[i].state == State::kAllocated) continue;
+    if (chunks_[i].state != State::kHole) continue;
     uint32_t end = i;
     while (end < first + chunks && chunks_[end].state == State::kHole) end++;
     RVE_TRY(file_->reserve(chunkOffset(layout_, i), uint64_t{end - i} * layout_.chunk_bytes));
@@ -158,7 +159,7 @@ Status SpaceMap::trim() {
   uint32_t keep = reserve_chunks_;
   for (uint32_t i = 1; i < chunks_.size(); i++) {
     const auto free = [&](uint32_t at) {
-      return chunks_[at].pins == 0 && chunks_[at].state == State::kAllocated;
+      return chunks_[at].pins == 0 && chunks_[at].state != State::kHole;
     };
     if (!free(i)) continue;
     if (keep > 0) {
@@ -181,13 +182,19 @@ SpaceUse SpaceMap::use() const {
   for (size_t i = 1; i < chunks_.size(); i++) {
     if (chunks_[i].pins > 0) {
       use.pinned++;
-    } else if (chunks_[i].state == State::kAllocated) {
+    } else if (chunks_[i].state != State::kHole) {
       use.free_allocated++;
     } else {
       use.holes++;
     }
   }
   return use;
+}
+
+bool SpaceMap::wasWritten(uint64_t offset) const {
+  std::lock_guard lock(mutex_);
+  const uint64_t chunk = (offset - chunkOffset(layout_, 1)) / layout_.chunk_bytes + 1;
+  return chunk < chunks_.size() && chunks_[chunk].state == State::kWritten;
 }
 
 bool SpaceMap::isUnpinned(const Run& run) const {

@@ -61,12 +61,16 @@ class SpaceMap {
   // Punches free space beyond the reserve into holes.
   Status trim();
   SpaceUse use() const;
+  // True if the chunk at this file offset was in use before in this life.
+  bool wasWritten(uint64_t offset) const;
   // True if no chunk of the run is pinned (recovery: is a run owned twice?).
   bool isUnpinned(const Run& run) const;
 
  private:
   friend class RunPin;
-  enum class State : uint8_t { kHole, kAllocated };
+  // kWritten: somebody held it, so its device blocks hold bytes; kAllocated: reserved and, as far as known, never
+  // written since, which makes the first sync of each page dear (ext4 notes in its journal that it holds data now).
+  enum class State : uint8_t { kHole, kAllocated, kWritten };
   struct Chunk {
     uint32_t pins = 0;
     State state = State::kHole;

@@ -154,7 +154,11 @@ Status Store::protectRoots(const std::vector<Root>& roots) {
   for (size_t i = 0; i < log_runs.size(); i++) {
     const LogRunEntry& entry = log_runs[i];
     // One that ends just there stays, as in LogWriter::runsFrom: the older slot names it as its open run.
-    if (i + 1 < log_runs.size() && log_runs[i + 1].first_lsn < replay_lsn) continue;
+    const auto endsBefore = [&](uint64_t lsn) {
+      return i + 1 < log_runs.size() && log_runs[i + 1].first_lsn < lsn;
+    };
+    if (endsBefore(replay_lsn)) continue;
+    if (endsBefore(root_.manifest.replay_lsn) && overlapsOwn(entry.run)) continue;
     if (entry.first_lsn < walk_.runs.front().first_lsn && inside(entry.run)) {
       log_->adoptRun(entry.run, entry.first_lsn, 0);
     }
@@ -170,13 +174,32 @@ Status Store::protectRoots(const std::vector<Root>& roots) {
   return checkOwners();
 }
 
+// What the chosen root names, and the log from it on.
+std::vector<Run> Store::ownRuns() const {
+  std::vector<Run> own{root_.slot.manifest, walk_.next};
+  for (const ManifestSegment& s : root_.manifest.segments) {
+    for (const Run& run : s.entry.runs()) own.push_back(run);
+  }
+  for (const WalkedRun& walked : walk_.runs) own.push_back(walked.run);
+  return own;
+}
+
+// A log run that only the root before needs, and that others have by now: that root is a copy which a cut checkpoint
+// left behind in the slot of a later one, since rotten. It protects nothing.
+bool Store::overlapsOwn(const Run& run) const {
+  for (const Run& own : ownRuns()) {
+    const bool apart = own.first_chunk + own.chunks <= run.first_chunk ||
+                       run.first_chunk + run.chunks <= own.first_chunk;
+    const bool same = own.first_chunk == run.first_chunk && own.chunks == run.chunks;
+    if (!apart && !same) return true;
+  }
+  return false;
+}
+
 // Step 8, second half: what the chosen root and its log own does not overlap. Runs that are shared whole (parts
 // of one segment, adopted log runs) count once.
 Status Store::checkOwners() const {
-  std::vector<Run> owned{root_.slot.manifest, walk_.next};
-  for (const ManifestSegment& s : root_.manifest.segments) {
-    for (const Run& run : s.entry.runs()) owned.push_back(run);
-  }
+  std::vector<Run> owned = ownRuns();
   for (const LogRunEntry& entry : log_->runsFrom(0)) owned.push_back(entry.run);
   std::sort(owned.begin(), owned.end(), [](const Run& a, const Run& b) {
     return a.first_chunk != b.first_chunk ? a.first_chunk < b.first_chunk : a.chunks < b.chunks;

@@ -90,6 +90,8 @@ class Store {
   Status readIdentity(const StoreOptions& options);
   Status chooseRoot();
   Status protectRoots(const std::vector<Root>& roots);
+  std::vector<Run> ownRuns() const;
+  bool overlapsOwn(const Run& run) const;
   Status checkOwners() const;
   Status healNewestSlot();
   void updateReserve();

@@ -53,6 +53,10 @@ struct Tuning {
   uint64_t checkpoint_log_bytes = 4u << 20;
   uint32_t checkpoint_groups = 256;
   uint32_t checkpoint_idle_ms = 30'000; // after the last write, when fewer
+  // Callers that wait for each small group: this many in a row, each begun within this time of the one before, and
+  // the log zeroes its next pages ahead (storage/log.hpp). 0 groups: never.
+  uint32_t zero_ahead_groups = 8;
+  uint32_t zero_ahead_gap_us = 500;
   uint32_t segment_rows_max = 262'144;  // no merge makes a larger one
   uint32_t hnsw_m = 16;
   uint32_t hnsw_ef_construction = 100;

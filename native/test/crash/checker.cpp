@@ -37,6 +37,8 @@ Setup makeSetup(const OpenFunction& open, bool real) {
   options.tuning.freeze_rows = 12;
   options.tuning.segment_rows_max = 64;
   options.tuning.checkpoint_groups = 8;
+  options.tuning.zero_ahead_groups = 2;
+  options.tuning.zero_ahead_gap_us = 30'000;
   options.tuning.hnsw_m = 4;
   options.tuning.hnsw_ef_construction = 16;
   if (real) {
