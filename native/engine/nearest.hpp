@@ -11,6 +11,7 @@ struct Candidate {
   float distance;
   uint32_t row;    // of the segment; tail: ordinal less the Version's first
   uint32_t place;  // 0: the tail; i: segments[i - 1] of the Version
+  float least;     // nearer than this it hardly is: the estimate less its error bound
   bool operator<(const Candidate& other) const { return distance < other.distance; }
 };
 
@@ -32,7 +33,7 @@ class Nearest {
     if (rows_.size() == 2 * keep_) halve();
   }
   // In no order; call reset before the next add.
-  const std::vector<Candidate>& rows() {
+  std::vector<Candidate>& rows() {
     if (rows_.size() > keep_) halve();
     return rows_;
   }

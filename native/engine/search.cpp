@@ -22,6 +22,10 @@ constexpr uint32_t kGraphRowsMin = 2048;
 uint32_t rankedOfOneBit(uint32_t k) { return std::max(384u, 24 * k); }
 uint32_t rankedOfFourBit(uint32_t k) { return std::max(24u, 3 * k); }
 
+// Of those, only what may still be among the k nearest: the codec's error bound (1.9 sigma) times this, 2.85 sigma,
+// is exceeded by one row in 400.
+constexpr float kBoundFactor = 1.5f;
+
 }  // namespace
 
 struct Searcher::Hit {
@@ -39,7 +43,7 @@ struct Searcher::Scratch {
   GraphScratch graph;
   BinaryQuery binary;
   NavQuery nav;
-  std::vector<float> unit, rotated, estimates;
+  std::vector<float> unit, rotated, estimates, bounds;
   std::vector<Scored> scored;
   TopRows top;
   Nearest coarse, fine;  // by 1-bit and by 4-bit codes, over all places
@@ -53,6 +57,26 @@ struct Searcher::Pass {
   uint32_t k, ef;
   RowPredicate predicate;
   bool degraded = false;
+
+  // The k-th nearest distance so far; nothing farther can be a result.
+  float worst() const {
+    return s->hits.size() < k ? std::numeric_limits<float>::infinity() : s->hits.front().distance;
+  }
+  // Adds rows [first, first + count) of 1-bit codes that `wanted` takes and that may be among the k nearest.
+  // `number`: how a candidate names row `first`.
+  template <typename Wanted>
+  void scanOneBit(const BinaryCodec& codec, const std::byte* codes, uint32_t first, uint32_t count,
+                  uint32_t number, uint32_t place, const Wanted& wanted) {
+    s->bounds.resize(s->estimates.size());
+    codec.scanWithBounds(s->binary, codes, first, count, s->estimates.data(), s->bounds.data());
+    const float limit = worst();
+    for (uint32_t i = 0; i < count; i++) {
+      const float estimate = s->estimates[i];
+      const float least = estimate - kBoundFactor * s->bounds[i];
+      if (least > limit || !(estimate < s->coarse.threshold()) || !wanted(first + i)) continue;
+      s->coarse.add({estimate, number + i, place, least});
+    }
+  }
 };
 
 Searcher::Searcher(LiveState* state, Store* store, const SegmentContext& context, Clock* clock,
@@ -115,16 +139,14 @@ Status Searcher::queryVersion(const Version& version, const QueryRequest& reques
     s.coarse.reset(rankedOfOneBit(pass.k));
     s.fine.reset(std::max(rankedOfFourBit(pass.k), pass.ef));
     if (!pass.predicate.nothing) {
-      searchTail(&pass);
-      const Segments& segments = *pass.version->segments;
-      for (uint32_t place = 1; place <= segments.size(); place++) {
-        if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
-          return Status(Code::kAborted, "the query was cancelled");
-        }
-        searchSegment(&pass, *segments[place - 1], place);
-      }
+      // Graphs first: their k nearest, ranked, keep most of what the flat scans see from being ranked at all.
+      bool cancelled = false;
+      searchSegments(&pass, true, cancel, &cancelled);
       rankAll(&pass, s.fine.rows());
-      rankAll(&pass, s.coarse.rows());
+      searchTail(&pass);
+      searchSegments(&pass, false, cancel, &cancelled);
+      if (cancelled) return Status(Code::kAborted, "the query was cancelled");
+      rankByBound(&pass, s.coarse.rows());
     }
     std::sort(s.hits.begin(), s.hits.end());
     writeResult(&pass, request, i, out);
@@ -173,7 +195,7 @@ void Searcher::searchTail(Pass* pass) {
   if (v.tail_live <= kExactRows) {
     for (uint64_t ordinal = v.tail_first; ordinal < v.tail_end; ordinal++) {
       if (!wanted(tailRow(*v.blocks, ordinal))) continue;
-      rank(pass, {0, static_cast<uint32_t>(ordinal - v.tail_first), 0});
+      rank(pass, {0, static_cast<uint32_t>(ordinal - v.tail_first), 0, 0});
     }
     return;
   }
@@ -187,13 +209,18 @@ void Searcher::searchTail(Pass* pass) {
       prepared = block->codec.get();
       prepared->prepare(s.rotated.data(), &s.binary);
     }
-    const uint32_t first = static_cast<uint32_t>(from - block->first_ordinal);
-    const uint32_t count = static_cast<uint32_t>(to - from);
-    block->codec->scan(s.binary, block->codes, first, count, s.estimates.data());
-    for (uint32_t i = 0; i < count; i++) {
-      if (!(s.estimates[i] < s.coarse.threshold()) || !wanted({block.get(), first + i})) continue;
-      s.coarse.add({s.estimates[i], static_cast<uint32_t>(from + i - v.tail_first), 0});
-    }
+    pass->scanOneBit(*block->codec, block->codes, static_cast<uint32_t>(from - block->first_ordinal),
+                     static_cast<uint32_t>(to - from), static_cast<uint32_t>(from - v.tail_first), 0,
+                     [&](uint32_t at) { return wanted({block.get(), at}); });
+  }
+}
+
+void Searcher::searchSegments(Pass* pass, bool linked, const std::atomic<bool>* cancel, bool* cancelled) {
+  const Segments& segments = *pass->version->segments;
+  for (uint32_t place = 1; place <= segments.size() && !*cancelled; place++) {
+    if (segments[place - 1]->linked() != linked) continue;
+    *cancelled = cancel != nullptr && cancel->load(std::memory_order_relaxed);
+    if (!*cancelled) searchSegment(pass, *segments[place - 1], place);
   }
 }
 
@@ -259,7 +286,9 @@ void Searcher::searchGraphOf(Pass* pass, const Segment& segment, uint32_t place,
     scanSegment(pass, segment, place, segment.rows());
     return;
   }
-  for (uint32_t i = 0; i < found; i++) s.fine.add({s.scored[i].distance, s.scored[i].row, place});
+  for (uint32_t i = 0; i < found; i++) {
+    s.fine.add({s.scored[i].distance, s.scored[i].row, place, s.scored[i].distance});
+  }
 }
 
 // Exact distance of one candidate.
@@ -289,6 +318,16 @@ void Searcher::rankAll(Pass* pass, const std::vector<Candidate>& candidates) {
   for (const Candidate& c : candidates) rank(pass, c);
 }
 
+// The likeliest first, so that the k-th nearest is soon near its final place and most others need no look.
+void Searcher::rankByBound(Pass* pass, std::vector<Candidate>& candidates) {
+  const size_t first = std::min<size_t>(candidates.size(), 3 * pass->k);
+  std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(first), candidates.end());
+  for (size_t i = 0; i < candidates.size(); i++) {
+    if (candidates[i].least > pass->worst()) continue;
+    rank(pass, candidates[i]);
+  }
+}
+
 // Looks at every row that may match: for narrow filters, segments without a graph, and small ones.
 void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t place,
                            uint32_t matching_at_most) {
@@ -302,7 +341,7 @@ void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t place,
       if (acceptRow(&accept, row)) s.scored.push_back({0.0f, row});
     }
     if (s.scored.size() <= kExactRows) {
-      for (const Scored& scored : s.scored) rank(pass, {0, scored.row, place});
+      for (const Scored& scored : s.scored) rank(pass, {0, scored.row, place, 0});
       return;
     }
   }
@@ -321,7 +360,7 @@ void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t place,
     if (codes == nullptr) {
       pass->degraded = true;
       for (uint32_t row = 0; row < segment.rows(); row++) {
-        if (acceptRow(&accept, row)) rank(pass, {0, row, place});
+        if (acceptRow(&accept, row)) rank(pass, {0, row, place, 0});
       }
       return;
     }
@@ -330,15 +369,14 @@ void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t place,
     s.estimates.resize(kStep);
     for (uint32_t first = 0; first < segment.rows(); first += kStep) {
       const uint32_t count = std::min(kStep, segment.rows() - first);
-      segment.binary().scan(s.binary, codes, first, count, s.estimates.data());
-      for (uint32_t i = 0; i < count; i++) {
-        if (!(s.estimates[i] < s.coarse.threshold()) || !acceptRow(&accept, first + i)) continue;
-        s.coarse.add({s.estimates[i], first + i, place});
-      }
+      pass->scanOneBit(segment.binary(), codes, first, count, first, place,
+                       [&](uint32_t row) { return acceptRow(&accept, row); });
     }
     return;
   }
-  for (const Scored& scored : s.top.sorted()) s.fine.add({scored.distance, scored.row, place});
+  for (const Scored& scored : s.top.sorted()) {
+    s.fine.add({scored.distance, scored.row, place, scored.distance});
+  }
 }
 
 void Searcher::writeResult(Pass* pass, const QueryRequest& request, uint32_t index,

@@ -39,11 +39,13 @@ class Searcher {
   struct Pass;
   Status checkRequest(const QueryRequest& request) const;
   void searchTail(Pass* pass);
+  void searchSegments(Pass* pass, bool linked, const std::atomic<bool>* cancel, bool* cancelled);
   void searchSegment(Pass* pass, const Segment& segment, uint32_t place);
   void searchGraphOf(Pass* pass, const Segment& segment, uint32_t place, bool restricted);
   void scanSegment(Pass* pass, const Segment& segment, uint32_t place, uint32_t matching_at_most);
   void rank(Pass* pass, const Candidate& candidate);
   void rankAll(Pass* pass, const std::vector<Candidate>& candidates);
+  void rankByBound(Pass* pass, std::vector<Candidate>& candidates);
   void offerExact(Pass* pass, const VectorRef& vector, uint64_t id, const Segment* segment,
                   uint64_t row);
   void writeResult(Pass* pass, const QueryRequest& request, uint32_t index, QueryResult* out);

@@ -97,6 +97,7 @@ class Walk {
       return Status(Code::kCorrupt, "the header of a log run with acknowledged groups is damaged");
     }
     verifyBodies();
+    lookForUnfinished();
     finish();
     return {};
   }
@@ -305,6 +306,17 @@ class Walk {
     std::erase_if(out_->holes, [&](const Hole& h) { return h.lsn_from >= lsn_; });
     previous_crc_ = group == 0 ? first_previous_crc_ : out_->groups.back().header.header_crc;
     if (group > 0) logical_ms_ = out_->groups.back().header.logical_ms;
+  }
+
+  // R8: a window that was to open the successor and of which the header page is incomplete, but the group is there.
+  // Its epoch is taken, and what this life writes over it must not complete it.
+  void lookForUnfinished() {
+    RunHeader next;
+    GroupHeader g;
+    if (!runIsInside(header_.next, chunk_count_) || readRunHeader(header_.next, &next)) return;
+    if (!readGroup(header_.next, layout_.page_bytes, &g) || g.lsn != lsn_) return;
+    epoch_seen_ = std::max(epoch_seen_, g.epoch);
+    out_->torn = true;
   }
 
   void finish() {
