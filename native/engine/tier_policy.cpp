@@ -1,0 +1,72 @@
+#include "engine/tier_policy.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace rve {
+namespace {
+
+constexpr float kBinsPerHalving = 8.0f;
+constexpr float kPromotionMax = 0.99f;  // Heat ends at 1: a bound above it could never be passed.
+
+Tier tierOf(uint32_t number) { return static_cast<Tier>(number); }
+uint32_t numberOf(Tier tier) { return static_cast<uint32_t>(tier); }
+
+float heatOfBin(uint32_t bin) { return std::exp2(-static_cast<float>(bin) / kBinsPerHalving); }
+
+}  // namespace
+
+Tier lowestTier(Profile profile) {
+  switch (profile) {
+    case Profile::kPrecise: return Tier::kWarm;
+    case Profile::kBalanced: return Tier::kCool;
+    case Profile::kEdge: return Tier::kArchive;
+  }
+  return Tier::kArchive;
+}
+
+uint32_t heatBin(float heat) {
+  if (!(heat > 0)) return kHeatBins - 1;
+  const float bin = -std::log2(std::min(heat, 1.0f)) * kBinsPerHalving;
+  return static_cast<uint32_t>(std::min(bin, static_cast<float>(kHeatBins - 1)));
+}
+
+Tier TierPolicy::fresh(float heat) const {
+  const float h = heat * share_;
+  uint32_t tier = 0;
+  while (tier < numberOf(lowest_) && h < bounds_.lower[tier]) ++tier;
+  return tierOf(tier);
+}
+
+Tier TierPolicy::next(Tier now, float heat) const {
+  const float h = heat * share_;
+  uint32_t tier = std::min(numberOf(now), numberOf(lowest_));
+  // A tier's upper bound is the lower bound of the one above it.
+  while (tier > 0 && h > std::min(kPromotionMax * share_, bounds_.promotion * bounds_.lower[tier - 1])) --tier;
+  while (tier < numberOf(lowest_) && h < bounds_.demotion * bounds_.lower[tier]) ++tier;
+  return tierOf(tier);
+}
+
+float TierPolicy::shareFor(const HeatHistogram& heats, std::span<const double, kTierCount> bytes_of,
+                           double budget) const {
+  TierPolicy trial(bounds_, lowest_);
+  const auto bytesAt = [&](float share) {
+    trial.setShare(share);
+    double bytes = 0;
+    for (uint32_t bin = 0; bin < kHeatBins; ++bin) {
+      if (heats[bin] == 0) continue;
+      bytes += static_cast<double>(heats[bin]) * bytes_of[numberOf(trial.fresh(heatOfBin(bin)))];
+    }
+    return bytes;
+  };
+  if (bytesAt(1.0f) <= budget) return 1.0f;
+  // Bytes never grow as the share falls, so the border is found by halving, in bins.
+  uint32_t fits = kHeatBins, over = 0;
+  while (fits - over > 1) {
+    const uint32_t middle = (fits + over) / 2;
+    (bytesAt(heatOfBin(middle)) <= budget ? fits : over) = middle;
+  }
+  return heatOfBin(fits);
+}
+
+}  // namespace rve
