@@ -29,6 +29,17 @@ struct PageGuard {
     return verify(context, first, last - first + 1);
   }
 
+  // Whether all of `count` records of `record_bytes` are verified already; never calls back.
+  bool allVerified(const uint32_t* rows, size_t count, uint64_t record_bytes) const {
+    if (verified == nullptr) return true;
+    bool all = true;
+    for (size_t i = 0; i < count; ++i) {
+      const uint64_t at = offset + rows[i] * record_bytes;
+      all = all & isSet(at >> kPageShift) & isSet((at + record_bytes - 1) >> kPageShift);
+    }
+    return all;
+  }
+
  private:
   // Acquire: what the verifying thread saw good is what this thread reads.
   bool isSet(uint64_t page) const {
