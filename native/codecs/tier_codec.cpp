@@ -1,0 +1,324 @@
+#include "codecs/tier_codec.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include "base/assert.hpp"
+#include "base/limits.hpp"
+#include "codecs/half.hpp"
+#include "kernels/kernels.hpp"
+
+namespace rve {
+namespace {
+
+constexpr float kFloatMax = std::numeric_limits<float>::max();
+// Residuals shorter than this a coordinate are taken as zero: their squares are below any float.
+constexpr float kDeviationMin = 1e-36f;
+
+// Half the width of a grid of p planes in standard deviations: what leaves the least error on a
+// gaussian. The fit to each vector starts here.
+constexpr float kHalfWidth[kTrellisPlanesMax + 1] = {0,     1.95f, 2.35f, 2.70f, 3.00f,
+                                                     3.30f, 3.60f, 3.90f, 4.20f};
+// Turns of code and least-squares step. A third gained nothing measurable.
+constexpr uint32_t kFitTurns = 2;
+
+// The side data of a record, unpacked.
+struct Side {
+  float noise;  // |e| / (f sqrt(P))
+  float factor;
+  uint32_t centroid;
+  float add;
+};
+
+// The float whose low 8 bits are zero nearest to x; never infinite.
+float rounded24(float x) {
+  const float bounded = std::max(-kFloatMax, std::min(kFloatMax, x));  // NaN: kFloatMax
+  const uint32_t bits = std::bit_cast<uint32_t>(bounded);
+  const uint32_t up = (bits + 128) & ~255u;  // A carry into the exponent is right ...
+  const bool infinite = (up & 0x7F800000u) == 0x7F800000u;  // ... but not into the last one.
+  return std::bit_cast<float>(infinite ? bits & ~255u : up);
+}
+
+uint32_t noiseCode(double noise) {
+  if (!(noise > 0)) return 0;
+  const double code = std::ceil(16 * (std::log2(noise) + 8));
+  return static_cast<uint32_t>(std::max(0.0, std::min(255.0, code)));
+}
+
+void storeSide(std::byte* record, uint32_t noise_code, float factor, uint32_t centroid,
+               float add) {
+  const uint32_t words[2] = {(std::bit_cast<uint32_t>(factor) & ~255u) | noise_code,
+                             (std::bit_cast<uint32_t>(add) & ~255u) | centroid};
+  std::memcpy(record, words, sizeof words);
+}
+
+Side loadSide(const std::byte* record, uint32_t centroid_count) {
+  uint32_t words[2];
+  std::memcpy(words, record, sizeof words);
+  const uint32_t centroid = words[1] & 255;
+  return {.noise = std::exp2(static_cast<float>(words[0] & 255) / 16 - 8),
+          .factor = std::bit_cast<float>(words[0] & ~255u),
+          .centroid = centroid < centroid_count ? centroid : 0,
+          .add = std::bit_cast<float>(words[1] & ~255u)};
+}
+
+// Sums of the fit, in double: a float cannot hold the squares of the largest and smallest vectors.
+struct Fit {
+  double code2 = 0;   // <u, u>
+  double code_r = 0;  // <u, r>
+};
+
+Fit fitOf(const float* code, const float* residual, size_t n) {
+  double code2[2] = {};
+  double code_r[2] = {};
+  for (size_t i = 0; i < n; i += 2) {
+    for (size_t lane = 0; lane < 2; ++lane) {
+      const double u = code[i + lane];
+      code2[lane] += u * u;
+      code_r[lane] += u * double{residual[i + lane]};
+    }
+  }
+  return {code2[0] + code2[1], code_r[0] + code_r[1]};
+}
+
+double dotDouble(const float* a, const float* b, size_t n) {
+  double sum[2] = {};
+  for (size_t i = 0; i < n; i += 2) {
+    for (size_t lane = 0; lane < 2; ++lane) sum[lane] += double{a[i + lane]} * b[i + lane];
+  }
+  return sum[0] + sum[1];
+}
+
+// The shape that fills `code_bytes` as well as 8-coordinate pieces of a plane can.
+TrellisShape shapeFor(uint32_t padded, size_t code_bytes) {
+  const size_t plane_bytes = padded / 8;
+  const size_t planes = code_bytes / plane_bytes;
+  if (planes < 1) return {padded, 1, 0};
+  if (planes >= kTrellisPlanesMax) return {padded, kTrellisPlanesMax, 0};
+  const size_t left = code_bytes - planes * plane_bytes;
+  return {padded, static_cast<uint32_t>(planes), static_cast<uint32_t>(8 * left)};
+}
+
+void valuesOf(const TrellisShape& shape, const uint16_t* levels, float* values) {
+  const float fine_offset = shape.fineOffset();
+  const float coarse_offset = shape.coarseOffset();
+  uint32_t i = 0;
+  for (; i < shape.fine_dims; ++i) values[i] = static_cast<float>(levels[i]) - fine_offset;
+  for (; i < shape.dims; ++i) values[i] = 2 * static_cast<float>(levels[i]) - coarse_offset;
+}
+
+}  // namespace
+
+void prepareTierQuery(const TierCodebook& codebook, const float* plain, const float* rotated,
+                      TierQuery* out) {
+  const size_t dims = codebook.dims();
+  const size_t padded = codebook.paddedDims();
+  out->plain.assign(plain, plain + dims);
+  out->centred.resize(padded);
+  const float* mean = codebook.mean();
+  for (size_t i = 0; i < padded; ++i) out->centred[i] = rotated[i] - mean[i];
+  out->base.assign(codebook.centroidCount(), std::numeric_limits<float>::quiet_NaN());
+  out->reach.resize(codebook.centroidCount());
+  out->plain_norm = std::sqrt(kernels().dotF32(plain, plain, dims));
+  out->mean_part =
+      kernels().dotF32(out->centred.data(), mean, padded) + codebook.meanNorm2();
+}
+
+namespace {
+
+void reachCentroid(const TierCodebook& codebook, uint32_t centroid, TierQuery* query) {
+  if (!std::isnan(query->base[centroid])) return;
+  const size_t padded = codebook.paddedDims();
+  const float* c = codebook.centroid(centroid);
+  const float reach2 = kernels().l2F32(query->centred.data(), c, padded);
+  query->reach[centroid] = std::sqrt(reach2);
+  switch (codebook.kind()) {
+    case DistanceKind::kL2: query->base[centroid] = reach2; return;
+    case DistanceKind::kCosine: query->base[centroid] = 0.5f * reach2 - 1.0f; return;
+    case DistanceKind::kIp: break;
+  }
+  query->base[centroid] = -(query->mean_part + codebook.meanDot(centroid) +
+                            kernels().dotF32(query->centred.data(), c, padded));
+}
+
+}  // namespace
+
+TierCodec::TierCodec(std::shared_ptr<const TierCodebook> codebook, Tier tier, float bits)
+    : codebook_(std::move(codebook)), tier_(tier) {
+  const uint32_t dims = codebook_->dims();
+  const uint32_t padded = codebook_->paddedDims();
+  if (tier == Tier::kWarm) {
+    record_bytes_ = 2 + 2 * size_t{dims};
+    return;
+  }
+  if (tier == Tier::kArchive) {
+    shape_ = {padded, 1, 0};
+  } else {
+    const bool cool = tier == Tier::kCool;
+    RVE_ASSERT(cool || tier == Tier::kCold);
+    const float wanted = bits != 0 ? bits : cool ? kTierCoolBits : kTierColdBits;
+    RVE_ASSERT(wanted >= (cool ? 4.5f : 2.0f) && wanted <= (cool ? 8.0f : 4.5f));
+    const auto bytes = static_cast<size_t>(wanted * static_cast<float>(dims) / 8);
+    shape_ = shapeFor(padded, bytes > kTierSideBytes ? bytes - kTierSideBytes : 0);
+  }
+  record_bytes_ = kTierSideBytes + shape_.codeBytes();
+}
+
+void TierCodec::encode(const float* plain, const float* rotated, std::byte* record) const {
+  if (tier_ == Tier::kWarm) {
+    encodeHalf(plain, record);
+    return;
+  }
+  const TierCodebook& book = *codebook_;
+  const size_t padded = book.paddedDims();
+  float residual[kDimensionsMax];
+  const float* mean = book.mean();
+  for (size_t i = 0; i < padded; ++i) residual[i] = rotated[i] - mean[i];
+  const uint32_t centroid = book.nearest(residual);
+  const float* c = book.centroid(centroid);
+  for (size_t i = 0; i < padded; ++i) residual[i] -= c[i];
+  const double norm2 = dotDouble(residual, residual, padded);
+  const double deviation = std::sqrt(norm2 / static_cast<double>(padded));
+  // In fine steps the grid is half of 2^(planes + 2) wide to either side.
+  double step = deviation * kHalfWidth[shape_.planes] / static_cast<double>(2u << shape_.planes);
+  uint16_t levels[kDimensionsMax];
+  uint8_t path[kDimensionsMax];
+  float code[kDimensionsMax];
+  if (!(deviation >= kDeviationMin) || !std::isfinite(deviation)) {
+    // On the centroid, or beyond floats: no direction. Factor 0 makes its estimate the centroid's.
+    std::fill_n(levels, padded, uint16_t{0});
+    std::fill_n(path, padded, uint8_t{0});
+    trellisPack(shape_, levels, path, record + kTierSideBytes);
+    const bool ip = book.kind() == DistanceKind::kIp;
+    storeSide(record, 0, 0, centroid, ip || norm2 == 0 ? 0.0f : rounded24(kFloatMax));
+    return;
+  }
+  Fit fit;
+  for (uint32_t turn = 0; turn < kFitTurns; ++turn) {
+    trellisQuantise(shape_, residual, static_cast<float>(1 / step), levels, path);
+    valuesOf(shape_, levels, code);
+    fit = fitOf(code, residual, padded);
+    if (fit.code_r > 0) step = fit.code_r / fit.code2;
+  }
+  trellisPack(shape_, levels, path, record + kTierSideBytes);
+  const bool aligned = fit.code_r > 0;
+  const float factor = aligned ? rounded24(static_cast<float>(norm2 / fit.code_r)) : 0.0f;
+  const double f = factor;
+  // |f u - r|^2, of which the part along r is rounding only.
+  const double error2 = std::max(0.0, f * f * fit.code2 - 2 * f * fit.code_r + norm2);
+  const double noise = f > 0 ? std::sqrt(error2 / static_cast<double>(padded)) / f : 0.0;
+  const double code_c = f * dotDouble(code, c, padded);
+  double add = norm2 + 2 * code_c;
+  if (book.kind() == DistanceKind::kCosine) add *= 0.5;
+  if (book.kind() == DistanceKind::kIp) {
+    add = code_c - dotDouble(mean, residual, padded) - dotDouble(c, residual, padded);
+  }
+  storeSide(record, noiseCode(noise), factor, centroid, rounded24(static_cast<float>(add)));
+}
+
+void TierCodec::decode(const std::byte* record, float* out) const {
+  if (tier_ == Tier::kWarm) {
+    decodeHalf(record, out);
+    return;
+  }
+  const TierCodebook& book = *codebook_;
+  const size_t padded = book.paddedDims();
+  const Side side = loadSide(record, book.centroidCount());
+  float rotated[kDimensionsMax];
+  trellisUnpack(shape_, record + kTierSideBytes, rotated);
+  // f is right for inner products; the nearest point to r on u is shorter by sin^2 of their angle.
+  const float code2 = kernels().dotF32(rotated, rotated, padded);
+  const float sin2 = side.noise * side.noise * static_cast<float>(padded) / code2;
+  const float scale = side.factor * std::max(0.0f, 1.0f - sin2);
+  const float* mean = book.mean();
+  const float* c = book.centroid(side.centroid);
+  for (size_t i = 0; i < padded; ++i) rotated[i] = mean[i] + c[i] + scale * rotated[i];
+  book.rotation().applyInverse(rotated, out);
+}
+
+float TierCodec::distance(TierQuery* query, const std::byte* record) const {
+  if (tier_ == Tier::kWarm) {
+    float x[kDimensionsMax];
+    decodeHalf(record, x);
+    const size_t dims = codebook_->dims();
+    const float* q = query->plain.data();
+    return codebook_->kind() == DistanceKind::kL2 ? kernels().l2F32(q, x, dims)
+                                                  : -kernels().dotF32(q, x, dims);
+  }
+  const Side side = loadSide(record, codebook_->centroidCount());
+  reachCentroid(*codebook_, side.centroid, query);
+  const float dot = trellisDot(shape_, record + kTierSideBytes, query->centred.data());
+  return query->base[side.centroid] + side.add + sign() * side.factor * dot;
+}
+
+float TierCodec::errorBound(TierQuery* query, const std::byte* record) const {
+  const size_t dims = codebook_->dims();
+  if (tier_ == Tier::kWarm) {
+    // Each coordinate is off by at most 2^-11 of itself or 2^-25 of the vector's scale.
+    float x[kDimensionsMax];
+    decodeHalf(record, x);
+    const float off = kernels().dotF32(x, x, dims);
+    const float e = std::sqrt(off) * 0x1p-10f;
+    if (codebook_->kind() != DistanceKind::kL2) return query->plain_norm * e;
+    return e * (2 * std::sqrt(kernels().l2F32(query->plain.data(), x, dims)) + e);
+  }
+  const Side side = loadSide(record, codebook_->centroidCount());
+  reachCentroid(*codebook_, side.centroid, query);
+  const auto padded = static_cast<float>(codebook_->paddedDims());
+  const float error = side.noise * side.factor * std::sqrt(padded / (padded - 1));
+  // The record's 24-bit numbers and the float sums add a rounding of their own.
+  const float rounding = 0x1p-16f * (std::abs(side.add) + std::abs(query->base[side.centroid]));
+  return kErrorSigmas * std::abs(sign()) * query->reach[side.centroid] * error + rounding;
+}
+
+void TierCodec::signWords(const std::byte* record, uint64_t* out) const {
+  const size_t plane_bytes = shape_.planeBytes();
+  const std::byte* code = record + kTierSideBytes;
+  std::fill_n(out, divideUp(plane_bytes, 8), uint64_t{0});
+  uint32_t before = 0;
+  for (size_t j = 0; j < plane_bytes; ++j) {
+    auto bits = static_cast<uint32_t>(code[j]);
+    if (shape_.planes == 1) {
+      // The one plane is the path: the level is 2 z1 + z0 - 1.5, whose sign is z1
+      // (codecs/trellis.hpp). A fine coordinate has its sign as the only bit of its amplitude.
+      const uint32_t window = (bits << 3) | (before >> 5);
+      before = bits;
+      bits = (bits ^ (window >> 2) ^ window) & 255;
+      if (j < shape_.fine_dims / 8) bits = static_cast<uint32_t>(code[plane_bytes + j]);
+    }
+    out[j / 8] |= uint64_t{bits} << (8 * (j % 8));
+  }
+}
+
+uint32_t TierCodec::centroidOf(const std::byte* record) const {
+  return loadSide(record, codebook_->centroidCount()).centroid;
+}
+
+void TierCodec::encodeHalf(const float* plain, std::byte* record) const {
+  const size_t dims = codebook_->dims();
+  float largest = 0;
+  for (size_t i = 0; i < dims; ++i) largest = std::max(largest, std::abs(plain[i]));
+  // The largest becomes 2^14 up to 2^15: no overflow, and 29 binary orders before underflow.
+  int exponent = 0;
+  if (largest > 0 && std::isfinite(largest)) exponent = std::ilogb(largest) - 14;
+  const auto stored = static_cast<int16_t>(exponent);
+  std::memcpy(record, &stored, 2);
+  for (size_t i = 0; i < dims; ++i) {
+    const uint16_t half = halfFromFloat(std::ldexp(plain[i], -exponent));
+    std::memcpy(record + 2 + 2 * i, &half, 2);
+  }
+}
+
+void TierCodec::decodeHalf(const std::byte* record, float* out) const {
+  const size_t dims = codebook_->dims();
+  int16_t exponent;
+  std::memcpy(&exponent, record, 2);
+  uint16_t halves[kDimensionsMax];
+  std::memcpy(halves, record + 2, 2 * dims);
+  kernels().floatFromHalf(halves, out, dims);
+  for (size_t i = 0; i < dims; ++i) out[i] = std::ldexp(out[i], exponent);
+}
+
+}  // namespace rve

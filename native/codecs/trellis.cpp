@@ -1,0 +1,222 @@
+#include "codecs/trellis.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <limits>
+
+#include "base/assert.hpp"
+#include "base/limits.hpp"
+
+namespace rve {
+namespace {
+
+// Four lanes, in the vector extension that g++ and clang share: SSE2 and NEON take it as it is,
+// other machines lane by lane.
+using Float4 = float __attribute__((vector_size(16)));
+using Int4 = int32_t __attribute__((vector_size(16)));
+using Byte4 = int8_t __attribute__((vector_size(4)));
+
+Float4 all(float x) { return Float4{x, x, x, x}; }
+Float4 smaller(Float4 a, Float4 b) { return a < b ? a : b; }
+Float4 larger(Float4 a, Float4 b) { return a > b ? a : b; }
+
+constexpr uint32_t kStates = 8;
+
+// How a coordinate's value becomes a level.
+struct Grid {
+  float per_step;    // levels for each unit of the value
+  float offset;      // level of value zero
+  float amplitudes;  // 2^bits
+  float weight;      // squared width of a level, in fine steps
+
+  Grid(const TrellisShape& shape, float per_fine_step, bool fine)
+      : per_step(fine ? per_fine_step : 0.5f * per_fine_step),
+        offset(fine ? shape.fineOffset() : 0.5f * shape.coarseOffset()),
+        amplitudes(static_cast<float>((fine ? 2u : 1u) << (shape.planes - 1))),
+        weight(fine ? 1.0f : 4.0f) {}
+};
+
+// One coordinate's survivors. State n holds p[i] in bit 0, p[i-1] in bit 1, p[i-2] in bit 2; its
+// two predecessors are n >> 1, with p[i-3] = 0 or 1 in bit 2.
+struct Costs {
+  Float4 low;   // states 0..3
+  Float4 high;  // states 4..7
+};
+
+// choice[n]: 0 or -1, the p[i-3] of the better predecessor of state n.
+inline Costs advance(const Costs& from, Float4 d, int8_t* choice) {
+  // d[j]: error of the nearest level j mod 4. State n asks for level 2 (n0 ^ n1 ^ p[i-3]) + n2.
+  const Float4 d_even = __builtin_shufflevector(d, d, 0, 2, 2, 0);
+  const Float4 d_odd = __builtin_shufflevector(d, d, 1, 3, 3, 1);
+  const Float4 d_even_other = __builtin_shufflevector(d, d, 2, 0, 0, 2);
+  const Float4 d_odd_other = __builtin_shufflevector(d, d, 3, 1, 1, 3);
+  const Float4 low0 = __builtin_shufflevector(from.low, from.low, 0, 0, 1, 1) + d_even;
+  const Float4 low1 = __builtin_shufflevector(from.high, from.high, 0, 0, 1, 1) + d_even_other;
+  const Float4 high0 = __builtin_shufflevector(from.low, from.low, 2, 2, 3, 3) + d_odd;
+  const Float4 high1 = __builtin_shufflevector(from.high, from.high, 2, 2, 3, 3) + d_odd_other;
+  const Byte4 low_choice = __builtin_convertvector(low1 < low0, Byte4);
+  const Byte4 high_choice = __builtin_convertvector(high1 < high0, Byte4);
+  std::memcpy(choice, &low_choice, 4);
+  std::memcpy(choice + 4, &high_choice, 4);
+  return {smaller(low1, low0), smaller(high1, high0)};
+}
+
+// Squared errors of the nearest level of each residue 0..3.
+inline Float4 residueErrors(const Grid& grid, float y) {
+  const Float4 residue = {0, 1, 2, 3};
+  const Float4 from_residue = all(y) - residue;
+  const Float4 bounded = smaller(larger(from_residue * all(0.25f) + all(0.5f), all(0)),
+                                 all(grid.amplitudes - 0.5f));
+  const Int4 amplitude = __builtin_convertvector(bounded, Int4);
+  const Float4 off = from_residue - __builtin_convertvector(amplitude, Float4) * all(4);
+  return off * off * all(grid.weight);
+}
+
+inline uint16_t levelOf(const Grid& grid, float y, uint32_t residue) {
+  const float scaled = (y - static_cast<float>(residue)) * 0.25f + 0.5f;
+  // Written so that NaN becomes 0.
+  const float bounded = scaled > 0 ? std::min(scaled, grid.amplitudes - 0.5f) : 0.0f;
+  return static_cast<uint16_t>(4 * static_cast<uint32_t>(bounded) + residue);
+}
+
+// The two low planes of eight coordinates, from the path bits of these and of the three before.
+struct LowPlanes {
+  uint32_t z0;
+  uint32_t z1;
+  LowPlanes(uint32_t path, uint32_t before) {
+    const uint32_t window = (path << 3) | (before >> 5);  // bit b + 3: path bit of coordinate b
+    z0 = (window >> 1) & 255;
+    z1 = (path ^ (window >> 2) ^ window) & 255;
+  }
+};
+
+// Bit b of the index as the value of byte b.
+constexpr std::array<uint64_t, 256> kSpread = [] {
+  std::array<uint64_t, 256> table{};
+  for (uint32_t value = 0; value < 256; ++value) {
+    for (uint32_t bit = 0; bit < 8; ++bit) {
+      table[value] |= uint64_t{(value >> bit) & 1} << (8 * bit);
+    }
+  }
+  return table;
+}();
+
+// Calls use(j, amplitudes, residues, fine) for each eight coordinates; both are eight bytes.
+template <typename Use>
+inline void forEachEight(const TrellisShape& shape, const std::byte* code, Use use) {
+  const size_t plane_bytes = shape.planeBytes();
+  const uint32_t full = shape.planes - 1;
+  const size_t fine_bytes = shape.fine_dims / 8;
+  const std::byte* path = code + full * plane_bytes;
+  const std::byte* fine_plane = path + plane_bytes;
+  uint32_t before = 0;
+  for (size_t j = 0; j < plane_bytes; ++j) {
+    uint64_t amplitudes = 0;
+    for (uint32_t k = 0; k < full; ++k) {
+      amplitudes =
+          2 * amplitudes + kSpread[static_cast<uint32_t>(code[k * plane_bytes + j])];
+    }
+    const bool fine = j < fine_bytes;
+    if (fine) amplitudes = 2 * amplitudes + kSpread[static_cast<uint32_t>(fine_plane[j])];
+    const auto bits = static_cast<uint32_t>(path[j]);
+    const LowPlanes low(bits, before);
+    before = bits;
+    use(j, amplitudes, kSpread[low.z0] + 2 * kSpread[low.z1], fine);
+  }
+}
+
+// Eight values in fine steps.
+inline void eightValues(uint64_t amplitudes, uint64_t residues, float scale, float offset,
+                        float* out) {
+  uint8_t a[8];
+  uint8_t r[8];
+  std::memcpy(a, &amplitudes, 8);
+  std::memcpy(r, &residues, 8);
+  for (size_t lane = 0; lane < 8; ++lane) {
+    const int32_t level = 4 * int32_t{a[lane]} + int32_t{r[lane]};
+    out[lane] = static_cast<float>(level) * scale - offset;
+  }
+}
+
+}  // namespace
+
+void trellisQuantise(const TrellisShape& shape, const float* values, float per_step,
+                     uint16_t* levels, uint8_t* path) {
+  RVE_ASSERT(shape.dims % 8 == 0 && shape.dims <= kDimensionsMax && shape.planes >= 1 &&
+             shape.planes <= kTrellisPlanesMax && shape.fine_dims < shape.dims);
+  int8_t choices[kDimensionsMax][kStates];
+  const Grid fine(shape, per_step, true);
+  const Grid coarse(shape, per_step, false);
+  // All paths begin in state 0: nothing came before.
+  constexpr float kNever = std::numeric_limits<float>::max() / 4;
+  Costs costs{{0, kNever, kNever, kNever}, all(kNever)};
+  for (uint32_t i = 0; i < shape.dims; ++i) {
+    const Grid& grid = i < shape.fine_dims ? fine : coarse;
+    const float y = values[i] * grid.per_step + grid.offset;
+    costs = advance(costs, residueErrors(grid, y), choices[i]);
+  }
+  float last[kStates];
+  std::memcpy(last, &costs.low, 16);
+  std::memcpy(last + 4, &costs.high, 16);
+  auto state = static_cast<uint32_t>(std::min_element(last, last + kStates) - last);
+  for (uint32_t i = shape.dims; i-- > 0;) {
+    const uint32_t oldest = choices[i][state] & 1;  // p[i-3]
+    const uint32_t z1 = (state ^ (state >> 1) ^ oldest) & 1;
+    const uint32_t z0 = state >> 2;
+    path[i] = static_cast<uint8_t>(state & 1);
+    levels[i] = static_cast<uint16_t>(2 * z1 + z0);
+    state = (state >> 1) | (oldest << 2);
+  }
+  for (uint32_t i = 0; i < shape.dims; ++i) {
+    const Grid& grid = i < shape.fine_dims ? fine : coarse;
+    levels[i] = levelOf(grid, values[i] * grid.per_step + grid.offset, levels[i]);
+  }
+}
+
+void trellisPack(const TrellisShape& shape, const uint16_t* levels, const uint8_t* path,
+                 std::byte* code) {
+  const size_t plane_bytes = shape.planeBytes();
+  const size_t fine_bytes = shape.fine_dims / 8;
+  const uint32_t full = shape.planes - 1;
+  for (size_t j = 0; j < plane_bytes; ++j) {
+    const bool fine = j < fine_bytes;
+    const uint32_t bits = full + (fine ? 1 : 0);  // of the amplitude
+    uint64_t planes = 0;                          // byte k: plane k, the lowest bit first
+    uint32_t steps = 0;
+    for (uint32_t lane = 0; lane < 8; ++lane) {
+      planes |= kSpread[(levels[8 * j + lane] / 4u) & 255] << lane;
+      steps |= uint32_t{path[8 * j + lane]} << lane;
+    }
+    for (uint32_t k = 0; k < full; ++k) {
+      code[k * plane_bytes + j] = static_cast<std::byte>((planes >> (8 * (bits - 1 - k))) & 255);
+    }
+    code[full * plane_bytes + j] = static_cast<std::byte>(steps);
+    if (fine) code[(full + 1) * plane_bytes + j] = static_cast<std::byte>(planes & 255);
+  }
+}
+
+void trellisUnpack(const TrellisShape& shape, const std::byte* code, float* values) {
+  const float fine_offset = shape.fineOffset();
+  const float coarse_offset = shape.coarseOffset();
+  forEachEight(shape, code, [&](size_t j, uint64_t amplitudes, uint64_t residues, bool fine) {
+    eightValues(amplitudes, residues, fine ? 1.0f : 2.0f, fine ? fine_offset : coarse_offset,
+                values + 8 * j);
+  });
+}
+
+float trellisDot(const TrellisShape& shape, const std::byte* code, const float* query) {
+  const float fine_offset = shape.fineOffset();
+  const float coarse_offset = shape.coarseOffset();
+  float sums[8] = {};
+  forEachEight(shape, code, [&](size_t j, uint64_t amplitudes, uint64_t residues, bool fine) {
+    float eight[8];
+    eightValues(amplitudes, residues, fine ? 1.0f : 2.0f, fine ? fine_offset : coarse_offset,
+                eight);
+    for (size_t lane = 0; lane < 8; ++lane) sums[lane] += eight[lane] * query[8 * j + lane];
+  });
+  return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+}
+
+}  // namespace rve
