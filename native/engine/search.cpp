@@ -26,6 +26,9 @@ uint32_t rankedOfFourBit(uint32_t k) { return std::max(24u, 3 * k); }
 // is exceeded by one row in 400.
 constexpr float kBoundFactor = 1.5f;
 
+// Of a vector that is about to be ranked; the processor's own prefetcher brings what follows.
+constexpr size_t kPrefetchBytes = 512;
+
 }  // namespace
 
 struct Searcher::Hit {
@@ -48,6 +51,7 @@ struct Searcher::Scratch {
   TopRows top;
   Nearest coarse, fine;  // by 1-bit and by 4-bit codes, over all places
   std::vector<Hit> hits;  // max-heap while searching
+  std::vector<VectorRef> vectors;
 };
 
 struct Searcher::Pass {
@@ -156,18 +160,19 @@ Status Searcher::queryVersion(const Version& version, const QueryRequest& reques
   return {};
 }
 
-void Searcher::offerExact(Pass* pass, const VectorRef& vector, uint64_t id, const Segment* segment,
-                          uint64_t row) {
+float Searcher::exactDistance(const Pass& pass, const VectorRef& vector) const {
   const Kernels& k = kernels();
   const bool l2 = context_.kind == DistanceKind::kL2;
-  float distance = 0;
   if (vector.dtype == Dtype::kF32) {
     const float* x = viewAs<float>(vector.at);
-    distance = l2 ? k.l2F32(pass->query, x, context_.dims) : -k.dotF32(pass->query, x, context_.dims);
-  } else {
-    const uint16_t* x = viewAs<uint16_t>(vector.at);
-    distance = l2 ? k.l2F16(pass->query, x, context_.dims) : -k.dotF16(pass->query, x, context_.dims);
+    return l2 ? k.l2F32(pass.query, x, context_.dims) : -k.dotF32(pass.query, x, context_.dims);
   }
+  const uint16_t* x = viewAs<uint16_t>(vector.at);
+  return l2 ? k.l2F16(pass.query, x, context_.dims) : -k.dotF16(pass.query, x, context_.dims);
+}
+
+void Searcher::offerExact(Pass* pass, float distance, uint64_t id, const Segment* segment,
+                          uint64_t row) {
   if (!std::isfinite(distance)) {  // bytes that no insert would have taken: a foreign or damaged file
     pass->degraded = true;
     return;
@@ -297,25 +302,49 @@ void Searcher::rank(Pass* pass, const Candidate& c) {
     const uint64_t ordinal = pass->version->tail_first + c.row;
     const TailRow r = tailRow(*pass->version->blocks, ordinal);
     const VectorRef vector{context_.view + r.block->vector_at[r.at], r.block->dtypes[r.at]};
-    offerExact(pass, vector, r.block->ids[r.at], nullptr, ordinal);
+    offerExact(pass, exactDistance(*pass, vector), r.block->ids[r.at], nullptr, ordinal);
     return;
   }
   const Segment& segment = *(*pass->version->segments)[c.place - 1];
-  const VectorRef vector = segment.vectorOf(c.row);
-  uint64_t id = 0;
-  if (vector.at == nullptr || !segment.idOf(c.row, &id)) {
+  rankRow(pass, segment, segment.vectorOf(c.row), c.row);
+}
+
+void Searcher::rankRow(Pass* pass, const Segment& segment, const VectorRef& vector, uint32_t row) {
+  if (vector.at == nullptr) {
     pass->degraded = true;
     return;
   }
-  offerExact(pass, vector, id, &segment, c.row);
+  const float distance = exactDistance(*pass, vector);
+  uint64_t id = 0;
+  if (std::isfinite(distance) && distance > pass->worst()) return;  // its id is never asked for
+  if (!segment.idOf(row, &id)) {
+    pass->degraded = true;
+    return;
+  }
+  offerExact(pass, distance, id, &segment, row);
 }
 
+// What was never read since the open is asked for at once, not fault by fault; what is in memory comes to the
+// caches meanwhile, since vectors are strewn and each would be waited for.
 void Searcher::rankAll(Pass* pass, const std::vector<Candidate>& candidates) {
-  // What was never read since the open is asked for at once, not fault by fault.
-  for (const Candidate& c : candidates) {
-    if (c.place != 0) (*pass->version->segments)[c.place - 1]->prefetchVector(c.row);
+  std::vector<VectorRef>& vectors = pass->s->vectors;
+  vectors.assign(candidates.size(), VectorRef());
+  for (size_t i = 0; i < candidates.size(); i++) {
+    const Candidate& c = candidates[i];
+    if (c.place == 0) continue;
+    vectors[i] = (*pass->version->segments)[c.place - 1]->prefetchVector(c.row);
+    if (vectors[i].at == nullptr) continue;
+    const size_t bytes = size_t{context_.dims} * dtypeBytes(vectors[i].dtype);
+    for (size_t at = 0; at < std::min(bytes, kPrefetchBytes); at += 64) __builtin_prefetch(vectors[i].at + at);
   }
-  for (const Candidate& c : candidates) rank(pass, c);
+  for (size_t i = 0; i < candidates.size(); i++) {
+    const Candidate& c = candidates[i];
+    if (vectors[i].at == nullptr) {
+      rank(pass, c);
+    } else {
+      rankRow(pass, *(*pass->version->segments)[c.place - 1], vectors[i], c.row);
+    }
+  }
 }
 
 // The likeliest first, so that the k-th nearest is soon near its final place and most others need no look.

@@ -46,8 +46,9 @@ class Searcher {
   void rank(Pass* pass, const Candidate& candidate);
   void rankAll(Pass* pass, const std::vector<Candidate>& candidates);
   void rankByBound(Pass* pass, std::vector<Candidate>& candidates);
-  void offerExact(Pass* pass, const VectorRef& vector, uint64_t id, const Segment* segment,
-                  uint64_t row);
+  void rankRow(Pass* pass, const Segment& segment, const VectorRef& vector, uint32_t row);
+  float exactDistance(const Pass& pass, const VectorRef& vector) const;
+  void offerExact(Pass* pass, float distance, uint64_t id, const Segment* segment, uint64_t row);
   void writeResult(Pass* pass, const QueryRequest& request, uint32_t index, QueryResult* out);
   static Scratch& scratch();
 

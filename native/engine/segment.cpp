@@ -112,7 +112,8 @@ bool Segment::pieceIsInside(const SegmentContext& context, const Piece& piece) c
   const uint64_t bytes =
       uint64_t{piece.rows} * context.dims * dtypeBytes(static_cast<Dtype>(piece.dtype));
   const auto within = [&](uint64_t from, uint64_t size) {
-    return piece.at % 4 == 0 && piece.at >= from && bytes <= size && piece.at - from <= size - bytes;
+    return piece.at % 4 == 0 && piece.at >= from && bytes <= size &&
+           piece.at - from <= size - bytes;
   };
   if (piece.record_at == 0) {
     const Bytes matrix = vectors_->section(SectionKind::kMatrix);
@@ -151,7 +152,8 @@ Status Segment::openGraph(const SegmentContext& context) {
   const Bytes records = graph_part_->section(SectionKind::kNavRecords);
   const Bytes graph = graph_part_->section(SectionKind::kGraph);
   const Bytes centre = graph_part_->section(SectionKind::kNavCentre);
-  // A graph is derived: a damaged one is left out, and the segment is scanned flat and linked again.
+  // A graph is derived: a damaged one is left out, and the segment is scanned flat and linked
+  // again.
   const bool centre_fine = graph_part_->ensureSection(SectionKind::kNavCentre) &&
                            (centre.empty() || centre.size() == 4ull * context.dims);
   if (!centre_fine || graph.size() < kGraphHeaderBytes) return {};
@@ -222,11 +224,15 @@ bool Segment::payloadOf(uint32_t row, Bytes* out) const {
   return true;
 }
 
+// Halves without branches: which way to go is anybody's guess, and so would be the branch predictor's.
 const Piece* Segment::pieceOf(uint32_t row) const {
-  if (pieces_.size() == 1) return &pieces_[0];
-  const auto after = std::upper_bound(pieces_.begin(), pieces_.end(), row,
-                                      [](uint32_t r, const Piece& p) { return r < p.first_row; });
-  return &*(after - 1);
+  const Piece* base = pieces_.data();
+  for (size_t count = pieces_.size(); count > 1;) {
+    const size_t half = count / 2;
+    base += half & (size_t{0} - static_cast<size_t>(base[half].first_row <= row));
+    count -= half;
+  }
+  return base;
 }
 
 // An adopted piece is verified through its record's own checksum, once.
@@ -269,20 +275,25 @@ VectorRef Segment::vectorOf(uint32_t row) const {
   return {view_ + at, dtype};
 }
 
-void Segment::prefetchVector(uint32_t row) const {
+VectorRef Segment::prefetchVector(uint32_t row) const {
   const Piece& piece = *pieceOf(row);
-  const uint64_t stride = uint64_t{dims_} * dtypeBytes(static_cast<Dtype>(piece.dtype));
+  const Dtype dtype = static_cast<Dtype>(piece.dtype);
+  const uint64_t stride = uint64_t{dims_} * dtypeBytes(dtype);
+  const uint64_t at = piece.at + stride * (row - piece.first_row);
   if (piece.record_at != 0) {
     const size_t index = static_cast<size_t>(&piece - pieces_.data());
-    if (piece_ok_[index].load(std::memory_order_relaxed) != 0) return;
-    file_->prefetch(piece.record_at, piece.at - piece.record_at + stride * piece.rows);
-    return;
+    const uint8_t state = piece_ok_[index].load(std::memory_order_acquire);
+    if (state == 1) return {view_ + at, dtype};
+    if (state == 0) file_->prefetch(piece.record_at, piece.at - piece.record_at + stride * piece.rows);
+    return {};
   }
-  const uint64_t at = piece.at + stride * (row - piece.first_row);
   const Bytes matrix = vectors_->section(SectionKind::kMatrix);
   const uint64_t in_section = at - static_cast<uint64_t>(matrix.data() - view_);
-  if (vectors_->isVerified(vectors_->offsetOf(SectionKind::kMatrix) + in_section, stride)) return;
+  if (vectors_->isVerified(vectors_->offsetOf(SectionKind::kMatrix) + in_section, stride)) {
+    return {view_ + at, dtype};
+  }
   file_->prefetch(at, stride);
+  return {};
 }
 
 const Piece* Segment::adoptedPieceOf(uint32_t row) const {
@@ -343,8 +354,8 @@ PageGuard Segment::graphGuard() const {
 
 PageGuard Segment::recordsGuard() const {
   if (graph_part_->pageShift() != PageGuard::kPageShift) return {};
-  return {graph_part_->verifiedBits(), verifyPages,
-          const_cast<PartView*>(graph_part_.get()), graph_part_->offsetOf(SectionKind::kNavRecords)};
+  return {graph_part_->verifiedBits(), verifyPages, const_cast<PartView*>(graph_part_.get()),
+          graph_part_->offsetOf(SectionKind::kNavRecords)};
 }
 
 uint64_t Segment::verifyAll(std::vector<std::string>* damaged) const {
@@ -357,7 +368,8 @@ uint64_t Segment::verifyAll(std::vector<std::string>* damaged) const {
   uint64_t lost = 0;
   const auto whole = [&](const PartView* part, const char* what, const char* loss) {
     if (part == nullptr || part->verifyPages(0, part->pages())) return true;
-    damaged->push_back(name + ": its " + what + " part has pages that fail their checksum; " + loss);
+    damaged->push_back(name + ": its " + what + " part has pages that fail their checksum; " +
+                       loss);
     noteDamage();
     return false;
   };

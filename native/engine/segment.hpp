@@ -1,5 +1,5 @@
-// One sealed segment, opened: its rows in place in the view. Immutable but for its shared death marks, its
-// verification bits and its damage flag.
+// One sealed segment, opened: its rows in place in the view. Immutable but for its shared death
+// marks, its verification bits and its damage flag.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -24,7 +24,8 @@ struct Piece {
   uint32_t dtype;      // Dtype
   uint32_t reserved;
   uint64_t at;         // file offset of the first row's vector
-  uint64_t record_at;  // adopted from the log: file offset of the record, which holds the checksum; else 0
+  uint64_t record_at;  // adopted from the log: file offset of the record, which holds the checksum;
+                       // else 0
 };
 static_assert(sizeof(Piece) == 32);
 
@@ -57,8 +58,8 @@ struct VectorRef {
 
 class Segment {
  public:
-  // Opens the parts and checks every size and offset. `marks` is shared with an earlier Segment of the same rows,
-  // or null for fresh ones. `trusted`: this process wrote the bytes.
+  // Opens the parts and checks every size and offset. `marks` is shared with an earlier Segment of
+  // the same rows, or null for fresh ones. `trusted`: this process wrote the bytes.
   static Status open(const SegmentContext& context, const SegmentEntry& entry,
                      std::vector<RunPin> pins, std::shared_ptr<RowMarks> marks, bool trusted,
                      std::shared_ptr<const Segment>* out);
@@ -87,8 +88,9 @@ class Segment {
   [[nodiscard]] bool normOf(uint32_t row, float* out) const;
   [[nodiscard]] bool payloadOf(uint32_t row, Bytes* out) const;
   VectorRef vectorOf(uint32_t row) const;
-  // Starts reading the row's vector, with what its checksum covers, unless it was verified before.
-  void prefetchVector(uint32_t row) const;
+  // As vectorOf, if the row's bytes were verified before. If not: null, and they are being read from the device,
+  // with what their checksum covers, when vectorOf asks for them.
+  VectorRef prefetchVector(uint32_t row) const;
   // Where the row's vector stands if it is read in place from the log: piece, else null.
   const Piece* adoptedPieceOf(uint32_t row) const;
   // The row with this id, dead or not; false if none.
@@ -109,7 +111,8 @@ class Segment {
   PageGuard graphGuard() const;
   PageGuard recordsGuard() const;
 
-  // Reads every page and every adopted record. Appends a sentence per damaged range; returns lost rows.
+  // Reads every page and every adopted record. Appends a sentence per damaged range; returns lost
+  // rows.
   uint64_t verifyAll(std::vector<std::string>* damaged) const;
   uint64_t bytes() const;
 
