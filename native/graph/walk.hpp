@@ -61,25 +61,25 @@ class GraphWalk {
     insert(source, node, distance);
   }
 
-  // Walks from what was offered until nothing nearer is left to expand. Two expansions overlap:
-  // while the records of one batch of neighbours are on their way from memory, the next node is
-  // opened.
+  // Walks from what was offered until nothing nearer is left to expand. Two expansions overlap, so
+  // that memory is waited for seldom: while a node's links are on their way, the distances of the
+  // batch before are taken; while its neighbours' records are, those distances are put in order.
   template <typename Source>
   void run(Source& source) {
     Batch batches[2];
+    float distances_of[kGraphLinks0Max];
     uint32_t pending = 0;  // the batch that waits for its distances, if it has any
+    uint32_t node = choose();
     while (true) {
-      const bool opened = open(source, &batches[pending ^ 1]);
       Batch& batch = batches[pending];
-      if (!opened && batch.count == 0) return;
-      if (batch.count > 0) {
-        float distances_of[kGraphLinks0Max];
-        source.distances(batch.nodes, batch.count, distances_of);
-        distances += batch.count;
-        for (uint32_t i = 0; i < batch.count; ++i) offer(source, batch.nodes[i], distances_of[i]);
-        batch.count = 0;
-      }
+      if (node == kNoRow && batch.count == 0) return;
+      if (batch.count > 0) source.distances(batch.nodes, batch.count, distances_of);
       pending ^= 1;
+      if (node != kNoRow) open(source, node, &batches[pending]);
+      for (uint32_t i = 0; i < batch.count; ++i) offer(source, batch.nodes[i], distances_of[i]);
+      distances += batch.count;
+      batch.count = 0;
+      node = choose();
     }
   }
 
@@ -103,19 +103,23 @@ class GraphWalk {
     uint32_t nodes[kGraphLinks0Max];
   };
 
-  // Expands the nearest entry that was not: collects its unvisited neighbours and asks for their
-  // records. False if every entry is expanded.
-  template <typename Source>
-  bool open(Source& source, Batch* batch) {
+  // The nearest entry that was not expanded, which from now on it is; kNoRow if there is none. Its
+  // links were asked for when it came into the pool.
+  uint32_t choose() {
     while (cursor_ < size_ && (pool_[cursor_].row & kExpanded) != 0) ++cursor_;
-    if (cursor_ == size_) return false;
-    const uint32_t node = pool_[cursor_].row & kNodeMask;
+    if (cursor_ == size_) return kNoRow;
     pool_[cursor_].row |= kExpanded;
     ++expanded;
+    return pool_[cursor_].row & kNodeMask;
+  }
+
+  // Collects the unvisited neighbours of a node and asks for their records.
+  template <typename Source>
+  void open(Source& source, uint32_t node, Batch* batch) {
     const uint32_t* links = source.links(node);
     if (links == nullptr) [[unlikely]] {
       ++skipped;
-      return true;
+      return;
     }
     // Whether a neighbour was visited is a coin toss, so it is counted and not branched on.
     uint32_t fresh = 0;
@@ -131,7 +135,6 @@ class GraphWalk {
     }
     for (uint32_t i = 0; i < fresh; ++i) source.prefetchRecord(batch->nodes[i]);
     batch->count = fresh;
-    return true;
   }
 
   // At its place, and off the end with what no longer belongs.
