@@ -5,3 +5,5 @@ $(BUILD)/tier_recall: $(OBJ)/bench/native/tier_recall.o \
   $(patsubst %.cpp,$(OBJ)/%.o,$(filter native/base/% native/kernels/% native/codecs/%,$(CORE_SOURCES)))
 	@echo "  LINK  $@"
 	@$(CXX) $(RVE_LDFLAGS) $(LDFLAGS) $^ -o $@
+
+-include $(OBJ)/bench/native/tier_recall.d

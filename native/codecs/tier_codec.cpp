@@ -17,10 +17,6 @@ constexpr float kFloatMax = std::numeric_limits<float>::max();
 // Residuals shorter than this a coordinate are taken as zero: their squares are below any float.
 constexpr float kDeviationMin = 1e-36f;
 
-// Half the width of a grid of p planes in standard deviations: what leaves the least error on a
-// gaussian. The fit to each vector starts here.
-constexpr float kHalfWidth[kTrellisPlanesMax + 1] = {0,     1.95f, 2.35f, 2.70f, 3.00f,
-                                                     3.30f, 3.60f, 3.90f, 4.20f};
 // Turns of code and least-squares step. A third gained nothing measurable.
 constexpr uint32_t kFitTurns = 2;
 
@@ -91,22 +87,21 @@ double dotDouble(const float* a, const float* b, size_t n) {
   return sum[0] + sum[1];
 }
 
-// The shape that fills `code_bytes` as well as 8-coordinate pieces of a plane can.
-TrellisShape shapeFor(uint32_t padded, size_t code_bytes) {
+// The shape that fills the record as well as 8-coordinate pieces of a plane can.
+TrellisShape shapeOf(Tier tier, uint32_t dims, uint32_t padded, float bits) {
+  RVE_ASSERT(tier != Tier::kHot);
+  const TrellisShape smallest{padded, 1, 0};
+  if (tier == Tier::kWarm || tier == Tier::kArchive) return smallest;
+  const bool cool = tier == Tier::kCool;
+  const float wanted = bits != 0 ? bits : cool ? kTierCoolBits : kTierColdBits;
+  RVE_ASSERT(wanted >= (cool ? 4.5f : 2.0f) && wanted <= (cool ? 8.0f : 4.5f));
+  const auto bytes = static_cast<size_t>(wanted * static_cast<float>(dims) / 8);
   const size_t plane_bytes = padded / 8;
-  const size_t planes = code_bytes / plane_bytes;
-  if (planes < 1) return {padded, 1, 0};
+  if (bytes < kTierSideBytes + plane_bytes) return smallest;
+  const size_t code_bytes = bytes - kTierSideBytes;
+  const auto planes = static_cast<uint32_t>(code_bytes / plane_bytes);
   if (planes >= kTrellisPlanesMax) return {padded, kTrellisPlanesMax, 0};
-  const size_t left = code_bytes - planes * plane_bytes;
-  return {padded, static_cast<uint32_t>(planes), static_cast<uint32_t>(8 * left)};
-}
-
-void valuesOf(const TrellisShape& shape, const uint16_t* levels, float* values) {
-  const float fine_offset = shape.fineOffset();
-  const float coarse_offset = shape.coarseOffset();
-  uint32_t i = 0;
-  for (; i < shape.fine_dims; ++i) values[i] = static_cast<float>(levels[i]) - fine_offset;
-  for (; i < shape.dims; ++i) values[i] = 2 * static_cast<float>(levels[i]) - coarse_offset;
+  return {padded, planes, static_cast<uint32_t>(8 * (code_bytes - planes * plane_bytes))};
 }
 
 }  // namespace
@@ -146,24 +141,11 @@ void reachCentroid(const TierCodebook& codebook, uint32_t centroid, TierQuery* q
 }  // namespace
 
 TierCodec::TierCodec(std::shared_ptr<const TierCodebook> codebook, Tier tier, float bits)
-    : codebook_(std::move(codebook)), tier_(tier) {
-  const uint32_t dims = codebook_->dims();
-  const uint32_t padded = codebook_->paddedDims();
-  if (tier == Tier::kWarm) {
-    record_bytes_ = 2 + 2 * size_t{dims};
-    return;
-  }
-  if (tier == Tier::kArchive) {
-    shape_ = {padded, 1, 0};
-  } else {
-    const bool cool = tier == Tier::kCool;
-    RVE_ASSERT(cool || tier == Tier::kCold);
-    const float wanted = bits != 0 ? bits : cool ? kTierCoolBits : kTierColdBits;
-    RVE_ASSERT(wanted >= (cool ? 4.5f : 2.0f) && wanted <= (cool ? 8.0f : 4.5f));
-    const auto bytes = static_cast<size_t>(wanted * static_cast<float>(dims) / 8);
-    shape_ = shapeFor(padded, bytes > kTierSideBytes ? bytes - kTierSideBytes : 0);
-  }
-  record_bytes_ = kTierSideBytes + shape_.codeBytes();
+    : codebook_(std::move(codebook)),
+      tier_(tier),
+      grid_(shapeOf(tier, codebook_->dims(), codebook_->paddedDims(), bits)) {
+  record_bytes_ = tier == Tier::kWarm ? 2 + 2 * size_t{codebook_->dims()}
+                                      : kTierSideBytes + grid_.shape().codeBytes();
 }
 
 void TierCodec::encode(const float* plain, const float* rotated, std::byte* record) const {
@@ -174,6 +156,7 @@ void TierCodec::encode(const float* plain, const float* rotated, std::byte* reco
   const TierCodebook& book = *codebook_;
   const size_t padded = book.paddedDims();
   float residual[kDimensionsMax];
+  residual[0] = 0;  // the compiler cannot know that dimensions are 1 or more
   const float* mean = book.mean();
   for (size_t i = 0; i < padded; ++i) residual[i] = rotated[i] - mean[i];
   const uint32_t centroid = book.nearest(residual);
@@ -181,8 +164,7 @@ void TierCodec::encode(const float* plain, const float* rotated, std::byte* reco
   for (size_t i = 0; i < padded; ++i) residual[i] -= c[i];
   const double norm2 = dotDouble(residual, residual, padded);
   const double deviation = std::sqrt(norm2 / static_cast<double>(padded));
-  // In fine steps the grid is half of 2^(planes + 2) wide to either side.
-  double step = deviation * kHalfWidth[shape_.planes] / static_cast<double>(2u << shape_.planes);
+  double unit = deviation / grid_.unitsPerDeviation();
   uint16_t levels[kDimensionsMax];
   uint8_t path[kDimensionsMax];
   float code[kDimensionsMax];
@@ -190,19 +172,19 @@ void TierCodec::encode(const float* plain, const float* rotated, std::byte* reco
     // On the centroid, or beyond floats: no direction. Factor 0 makes its estimate the centroid's.
     std::fill_n(levels, padded, uint16_t{0});
     std::fill_n(path, padded, uint8_t{0});
-    trellisPack(shape_, levels, path, record + kTierSideBytes);
+    grid_.pack(levels, path, record + kTierSideBytes);
     const bool ip = book.kind() == DistanceKind::kIp;
     storeSide(record, 0, 0, centroid, ip || norm2 == 0 ? 0.0f : rounded24(kFloatMax));
     return;
   }
   Fit fit;
   for (uint32_t turn = 0; turn < kFitTurns; ++turn) {
-    trellisQuantise(shape_, residual, static_cast<float>(1 / step), levels, path);
-    valuesOf(shape_, levels, code);
+    grid_.quantise(residual, static_cast<float>(1 / unit), levels, path);
+    grid_.valuesOf(levels, code);
     fit = fitOf(code, residual, padded);
-    if (fit.code_r > 0) step = fit.code_r / fit.code2;
+    if (fit.code_r > 0) unit = fit.code_r / fit.code2;
   }
-  trellisPack(shape_, levels, path, record + kTierSideBytes);
+  grid_.pack(levels, path, record + kTierSideBytes);
   const bool aligned = fit.code_r > 0;
   const float factor = aligned ? rounded24(static_cast<float>(norm2 / fit.code_r)) : 0.0f;
   const double f = factor;
@@ -227,7 +209,7 @@ void TierCodec::decode(const std::byte* record, float* out) const {
   const size_t padded = book.paddedDims();
   const Side side = loadSide(record, book.centroidCount());
   float rotated[kDimensionsMax];
-  trellisUnpack(shape_, record + kTierSideBytes, rotated);
+  grid_.unpack(record + kTierSideBytes, rotated);
   // f is right for inner products; the nearest point to r on u is shorter by sin^2 of their angle.
   const float code2 = kernels().dotF32(rotated, rotated, padded);
   const float sin2 = side.noise * side.noise * static_cast<float>(padded) / code2;
@@ -249,7 +231,7 @@ float TierCodec::distance(TierQuery* query, const std::byte* record) const {
   }
   const Side side = loadSide(record, codebook_->centroidCount());
   reachCentroid(*codebook_, side.centroid, query);
-  const float dot = trellisDot(shape_, record + kTierSideBytes, query->centred.data());
+  const float dot = grid_.dot(record + kTierSideBytes, query->centred.data());
   return query->base[side.centroid] + side.add + sign() * side.factor * dot;
 }
 
@@ -274,19 +256,19 @@ float TierCodec::errorBound(TierQuery* query, const std::byte* record) const {
 }
 
 void TierCodec::signWords(const std::byte* record, uint64_t* out) const {
-  const size_t plane_bytes = shape_.planeBytes();
+  const size_t plane_bytes = grid_.shape().planeBytes();
   const std::byte* code = record + kTierSideBytes;
   std::fill_n(out, divideUp(plane_bytes, 8), uint64_t{0});
   uint32_t before = 0;
   for (size_t j = 0; j < plane_bytes; ++j) {
     auto bits = static_cast<uint32_t>(code[j]);
-    if (shape_.planes == 1) {
+    if (grid_.shape().planes == 1) {
       // The one plane is the path: the level is 2 z1 + z0 - 1.5, whose sign is z1
       // (codecs/trellis.hpp). A fine coordinate has its sign as the only bit of its amplitude.
       const uint32_t window = (bits << 3) | (before >> 5);
       before = bits;
       bits = (bits ^ (window >> 2) ^ window) & 255;
-      if (j < shape_.fine_dims / 8) bits = static_cast<uint32_t>(code[plane_bytes + j]);
+      if (j < grid_.shape().fine_dims / 8) bits = static_cast<uint32_t>(code[plane_bytes + j]);
     }
     out[j / 8] |= uint64_t{bits} << (8 * (j % 8));
   }

@@ -38,7 +38,7 @@
 // | 1 | 3 | `factor` | high 24 bits of the f32 f |
 // | 4 | 1 | `centroid` | u8; one that the codebook lacks is taken as 0 |
 // | 5 | 3 | `add` | high 24 bits of the f32 add(x) |
-// | 8 | | `code` | trellisPack |
+// | 8 | | `code` | TrellisGrid::pack |
 #pragma once
 #include <memory>
 #include <vector>
@@ -81,7 +81,7 @@ class TierCodec {
   size_t recordBytes() const { return record_bytes_; }
   const TierCodebook& codebook() const { return *codebook_; }
   // The code after the side data; for kernels. Not for warm.
-  const TrellisShape& shape() const { return shape_; }
+  const TrellisGrid& grid() const { return grid_; }
 
   // plain and rotated as for prepareTierQuery; warm reads the plain vector, others the rotated one,
   // and the other pointer may be null. Every finite vector is accepted. Thread-safe.
@@ -110,7 +110,7 @@ class TierCodec {
 
   std::shared_ptr<const TierCodebook> codebook_;
   Tier tier_;
-  TrellisShape shape_{};
+  TrellisGrid grid_;
   size_t record_bytes_ = 0;
 };
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -24,18 +24,33 @@ Float4 larger(Float4 a, Float4 b) { return a > b ? a : b; }
 
 constexpr uint32_t kStates = 8;
 
-// How a coordinate's value becomes a level.
-struct Grid {
-  float per_step;    // levels for each unit of the value
-  float offset;      // level of value zero
-  float amplitudes;  // 2^bits
-  float weight;      // squared width of a level, in fine steps
+// The best grids for a gaussian, by planes: the compression, and the outer end of the grid in
+// standard deviations. Found by search in steps of 0.05 and 0.2; the optimum is flat.
+struct Shape {
+  float compression;
+  float half_width;
+};
+constexpr Shape kShapes[kTrellisPlanesMax + 1] = {{0, 0},        {0.10f, 1.6f}, {0.40f, 2.2f},
+                                                  {0.50f, 2.8f}, {0.55f, 3.2f}, {0.55f, 3.8f},
+                                                  {0.55f, 4.4f}, {0.55f, 4.4f}, {0.55f, 4.4f}};
+// Up to so many levels the values are i8, else i16.
+constexpr uint32_t kByteLevelsMax = 32;
 
-  Grid(const TrellisShape& shape, float per_fine_step, bool fine)
-      : per_step(fine ? per_fine_step : 0.5f * per_fine_step),
-        offset(fine ? shape.fineOffset() : 0.5f * shape.coarseOffset()),
-        amplitudes(static_cast<float>((fine ? 2u : 1u) << (shape.planes - 1))),
-        weight(fine ? 1.0f : 4.0f) {}
+// How a companded value -1..1 becomes a level.
+struct Scale {
+  float levels_per_y;
+  float offset;      // the level of zero
+  float amplitudes;  // 2^bits
+  float weight;      // squared width of a level, in fine ones
+
+  Scale(uint32_t levels, float edge, bool fine)
+      : levels_per_y(0.5f * static_cast<float>(levels) / edge),
+        offset(0.5f * static_cast<float>(levels - 1)),
+        amplitudes(0.25f * static_cast<float>(levels)),
+        weight(fine ? 1.0f : 4.0f) {
+    // One bit: four levels, but a single amplitude.
+    amplitudes = levels < 4 ? 1.0f : amplitudes;
+  }
 };
 
 // One coordinate's survivors. State n holds p[i] in bit 0, p[i-1] in bit 1, p[i-2] in bit 2; its
@@ -63,21 +78,21 @@ inline Costs advance(const Costs& from, Float4 d, int8_t* choice) {
   return {smaller(low1, low0), smaller(high1, high0)};
 }
 
-// Squared errors of the nearest level of each residue 0..3.
-inline Float4 residueErrors(const Grid& grid, float y) {
+// Squared errors of the nearest level of each residue 0..3, times `weight`.
+inline Float4 residueErrors(float y, float amplitudes, float weight) {
   const Float4 residue = {0, 1, 2, 3};
   const Float4 from_residue = all(y) - residue;
-  const Float4 bounded = smaller(larger(from_residue * all(0.25f) + all(0.5f), all(0)),
-                                 all(grid.amplitudes - 0.5f));
+  const Float4 bounded =
+      smaller(larger(from_residue * all(0.25f) + all(0.5f), all(0)), all(amplitudes - 0.5f));
   const Int4 amplitude = __builtin_convertvector(bounded, Int4);
   const Float4 off = from_residue - __builtin_convertvector(amplitude, Float4) * all(4);
-  return off * off * all(grid.weight);
+  return off * off * all(weight);
 }
 
-inline uint16_t levelOf(const Grid& grid, float y, uint32_t residue) {
+inline uint16_t levelOf(float y, float amplitudes, uint32_t residue) {
   const float scaled = (y - static_cast<float>(residue)) * 0.25f + 0.5f;
   // Written so that NaN becomes 0.
-  const float bounded = scaled > 0 ? std::min(scaled, grid.amplitudes - 0.5f) : 0.0f;
+  const float bounded = scaled > 0 ? std::min(scaled, amplitudes - 0.5f) : 0.0f;
   return static_cast<uint16_t>(4 * static_cast<uint32_t>(bounded) + residue);
 }
 
@@ -127,41 +142,69 @@ inline void forEachEight(const TrellisShape& shape, const std::byte* code, Use u
   }
 }
 
-// Eight values in fine steps.
-inline void eightValues(uint64_t amplitudes, uint64_t residues, float scale, float offset,
-                        float* out) {
+// Eight values.
+inline void eightValues(uint64_t amplitudes, uint64_t residues, const float* table, float* out) {
   uint8_t a[8];
   uint8_t r[8];
   std::memcpy(a, &amplitudes, 8);
   std::memcpy(r, &residues, 8);
-  for (size_t lane = 0; lane < 8; ++lane) {
-    const int32_t level = 4 * int32_t{a[lane]} + int32_t{r[lane]};
-    out[lane] = static_cast<float>(level) * scale - offset;
+  for (size_t lane = 0; lane < 8; ++lane) out[lane] = table[4u * a[lane] + r[lane]];
+}
+
+std::vector<float> tableOf(uint32_t levels, float edge, float units) {
+  std::vector<float> table(levels);
+  for (uint32_t level = 0; level < levels; ++level) {
+    const float y =
+        (2 * static_cast<float>(level) - static_cast<float>(levels - 1)) * edge /
+        static_cast<float>(levels);
+    table[level] = std::round(units * y / std::sqrt(1 - y * y));
   }
+  return table;
 }
 
 }  // namespace
 
-void trellisQuantise(const TrellisShape& shape, const float* values, float per_step,
-                     uint16_t* levels, uint8_t* path) {
+TrellisGrid::TrellisGrid(const TrellisShape& shape) : shape_(shape) {
   RVE_ASSERT(shape.dims % 8 == 0 && shape.dims <= kDimensionsMax && shape.planes >= 1 &&
              shape.planes <= kTrellisPlanesMax && shape.fine_dims < shape.dims);
+  const Shape& best = kShapes[shape.planes];
+  compression_ = best.compression;
+  const float x = best.compression * best.half_width;
+  edge_ = x / std::sqrt(1 + x * x);
+  const uint32_t levels = (shape.fine_dims > 0 ? 4u : 2u) << shape.planes;
+  // The outermost level is half a level inside the end.
+  const float y = edge_ * (1 - 1 / static_cast<float>(levels));
+  const float largest = y / std::sqrt(1 - y * y);
+  const float units = (levels <= kByteLevelsMax ? 127.0f : 32767.0f) / largest;
+  units_per_deviation_ = units * compression_;
+  fine_ = tableOf(4u << shape.planes, edge_, units);
+  coarse_ = tableOf(2u << shape.planes, edge_, units);
+}
+
+void TrellisGrid::quantise(const float* values, float per_unit, uint16_t* levels,
+                           uint8_t* path) const {
   int8_t choices[kDimensionsMax][kStates];
-  const Grid fine(shape, per_step, true);
-  const Grid coarse(shape, per_step, false);
+  float y[kDimensionsMax];
+  const Scale fine(4u << shape_.planes, edge_, true);
+  const Scale coarse(2u << shape_.planes, edge_, false);
+  const float to_x = per_unit * compression_ / units_per_deviation_;
   // All paths begin in state 0: nothing came before.
   constexpr float kNever = std::numeric_limits<float>::max() / 4;
   Costs costs{{0, kNever, kNever, kNever}, all(kNever)};
-  for (uint32_t i = 0; i < shape.dims; ++i) {
-    const Grid& grid = i < shape.fine_dims ? fine : coarse;
-    const float y = values[i] * grid.per_step + grid.offset;
-    costs = advance(costs, residueErrors(grid, y), choices[i]);
+  for (uint32_t i = 0; i < shape_.dims; ++i) {
+    const Scale& scale = i < shape_.fine_dims ? fine : coarse;
+    const float x = values[i] * to_x;
+    const float stretch2 = 1 + x * x;
+    y[i] = x / std::sqrt(stretch2) * scale.levels_per_y + scale.offset;
+    // A level is stretch^3 as wide here as in the middle.
+    const float weight = scale.weight * stretch2 * stretch2 * stretch2;
+    costs = advance(costs, residueErrors(y[i], scale.amplitudes, weight), choices[i]);
   }
   float last[kStates];
   std::memcpy(last, &costs.low, 16);
   std::memcpy(last + 4, &costs.high, 16);
   auto state = static_cast<uint32_t>(std::min_element(last, last + kStates) - last);
-  for (uint32_t i = shape.dims; i-- > 0;) {
+  for (uint32_t i = shape_.dims; i-- > 0;) {
     const uint32_t oldest = choices[i][state] & 1;  // p[i-3]
     const uint32_t z1 = (state ^ (state >> 1) ^ oldest) & 1;
     const uint32_t z0 = state >> 2;
@@ -169,17 +212,22 @@ void trellisQuantise(const TrellisShape& shape, const float* values, float per_s
     levels[i] = static_cast<uint16_t>(2 * z1 + z0);
     state = (state >> 1) | (oldest << 2);
   }
-  for (uint32_t i = 0; i < shape.dims; ++i) {
-    const Grid& grid = i < shape.fine_dims ? fine : coarse;
-    levels[i] = levelOf(grid, values[i] * grid.per_step + grid.offset, levels[i]);
+  for (uint32_t i = 0; i < shape_.dims; ++i) {
+    const Scale& scale = i < shape_.fine_dims ? fine : coarse;
+    levels[i] = levelOf(y[i], scale.amplitudes, levels[i]);
   }
 }
 
-void trellisPack(const TrellisShape& shape, const uint16_t* levels, const uint8_t* path,
-                 std::byte* code) {
-  const size_t plane_bytes = shape.planeBytes();
-  const size_t fine_bytes = shape.fine_dims / 8;
-  const uint32_t full = shape.planes - 1;
+void TrellisGrid::valuesOf(const uint16_t* levels, float* values) const {
+  uint32_t i = 0;
+  for (; i < shape_.fine_dims; ++i) values[i] = fine_[levels[i]];
+  for (; i < shape_.dims; ++i) values[i] = coarse_[levels[i]];
+}
+
+void TrellisGrid::pack(const uint16_t* levels, const uint8_t* path, std::byte* code) const {
+  const size_t plane_bytes = shape_.planeBytes();
+  const size_t fine_bytes = shape_.fine_dims / 8;
+  const uint32_t full = shape_.planes - 1;
   for (size_t j = 0; j < plane_bytes; ++j) {
     const bool fine = j < fine_bytes;
     const uint32_t bits = full + (fine ? 1 : 0);  // of the amplitude
@@ -197,23 +245,17 @@ void trellisPack(const TrellisShape& shape, const uint16_t* levels, const uint8_
   }
 }
 
-void trellisUnpack(const TrellisShape& shape, const std::byte* code, float* values) {
-  const float fine_offset = shape.fineOffset();
-  const float coarse_offset = shape.coarseOffset();
-  forEachEight(shape, code, [&](size_t j, uint64_t amplitudes, uint64_t residues, bool fine) {
-    eightValues(amplitudes, residues, fine ? 1.0f : 2.0f, fine ? fine_offset : coarse_offset,
-                values + 8 * j);
+void TrellisGrid::unpack(const std::byte* code, float* values) const {
+  forEachEight(shape_, code, [&](size_t j, uint64_t amplitudes, uint64_t residues, bool fine) {
+    eightValues(amplitudes, residues, fine ? fine_.data() : coarse_.data(), values + 8 * j);
   });
 }
 
-float trellisDot(const TrellisShape& shape, const std::byte* code, const float* query) {
-  const float fine_offset = shape.fineOffset();
-  const float coarse_offset = shape.coarseOffset();
+float TrellisGrid::dot(const std::byte* code, const float* query) const {
   float sums[8] = {};
-  forEachEight(shape, code, [&](size_t j, uint64_t amplitudes, uint64_t residues, bool fine) {
+  forEachEight(shape_, code, [&](size_t j, uint64_t amplitudes, uint64_t residues, bool fine) {
     float eight[8];
-    eightValues(amplitudes, residues, fine ? 1.0f : 2.0f, fine ? fine_offset : coarse_offset,
-                eight);
+    eightValues(amplitudes, residues, fine ? fine_.data() : coarse_.data(), eight);
     for (size_t lane = 0; lane < 8; ++lane) sums[lane] += eight[lane] * query[8 * j + lane];
   });
   return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
