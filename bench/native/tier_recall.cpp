@@ -9,6 +9,7 @@
 // the centroid. The codebook is shared, so it stands apart. Rates are of thread CPU time.
 #include <ctime>
 
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -68,12 +69,25 @@ void measure(const Set& set, const std::shared_ptr<const TierCodebook>& book, Ti
     codec.encode(x, rotated.data(), records.data() + row * bytes);
   }
   const double encode = cpuSeconds() - encode_start;
+  double noise = 0;  // what decoding loses, as a share of the variance about the centroid
+  double spread = 0;
+  std::vector<float> decoded(set.dims);
+  std::vector<float> centred(rotation.paddedDims());
+  for (size_t row = 0; row < set.rows(); row += 100) {
+    const float* x = set.base.data() + row * set.dims;
+    const std::byte* record = records.data() + row * bytes;
+    codec.decode(record, decoded.data());
+    rotation.apply(x, rotated.data());
+    const float* c = book->centroid(tier == Tier::kWarm ? 0 : codec.centroidOf(record));
+    for (size_t i = 0; i < centred.size(); ++i) centred[i] = rotated[i] - book->mean()[i];
+    noise += kernels().l2F32(x, decoded.data(), set.dims);
+    spread += kernels().l2F32(centred.data(), c, centred.size());
+  }
   size_t found = 0;
   size_t outside = 0;
   size_t checked = 0;
   TierQuery query;
   TopRows top;
-  std::vector<float> decoded(set.dims);
   const double scan_start = cpuSeconds();
   for (size_t q = 0; q < set.queries; ++q) {
     const float* plain = set.query.data() + q * set.dims;
@@ -106,12 +120,13 @@ void measure(const Set& set, const std::shared_ptr<const TierCodebook>& book, Ti
   const double scan = cpuSeconds() - scan_start;
   const double pairs = static_cast<double>(set.rows()) * static_cast<double>(set.queries);
   std::printf("%-8s %6.3f bits/dim  %5zu B  %6.2fx  recall@10 %.4f  encode %7.0f/s  "
-              "distance %5.0f ns  outside bound %.1f %%\n",
+              "distance %5.0f ns  outside bound %.1f %%  %.1f dB\n",
               name, 8.0 * static_cast<double>(bytes) / set.dims, bytes,
               4.0 * set.dims / static_cast<double>(bytes),
               static_cast<double>(found) / static_cast<double>(set.queries * kNearest),
               static_cast<double>(set.rows()) / encode, 1e9 * scan / pairs,
-              100.0 * static_cast<double>(outside) / static_cast<double>(checked));
+              100.0 * static_cast<double>(outside) / static_cast<double>(checked),
+              10 * std::log10(spread / noise));
   std::fflush(stdout);
 }
 

@@ -85,7 +85,7 @@ class TierCodebook {
   float meanDot(uint32_t index) const { return mean_dot_[index]; }
   float meanNorm2() const { return mean_norm2_; }
 
-  // The centroid nearest to a rotated vector about the mean.
+  // The centroid nearest to a rotated vector about the mean, or one nearly as near.
   uint32_t nearest(const float* centred) const;
 
  private:
@@ -102,6 +102,7 @@ class TierCodebook {
   std::vector<int8_t> packed_;    // as stored
   std::vector<float> centroids_;  // packed_ * scales_
   std::vector<float> norm2_;
+  std::vector<float> probe_half_norm2_;  // of the leading coordinates that `nearest` looks at first
   std::vector<float> mean_dot_;
   float mean_norm2_ = 0;
 };

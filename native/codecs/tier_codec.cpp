@@ -17,6 +17,9 @@ constexpr float kFloatMax = std::numeric_limits<float>::max();
 // Residuals shorter than this a coordinate are taken as zero: their squares are below any float.
 constexpr float kDeviationMin = 1e-36f;
 
+// Of a factor; times a grid's largest value and the sums of a transform it is still a float.
+constexpr float kHugeScale = 1e22f;
+constexpr float kShrink = 0x1p-40f;
 // Turns of code and least-squares step. A third gained nothing measurable.
 constexpr uint32_t kFitTurns = 2;
 
@@ -216,8 +219,17 @@ void TierCodec::decode(const std::byte* record, float* out) const {
   const float scale = side.factor * std::max(0.0f, 1.0f - sin2);
   const float* mean = book.mean();
   const float* c = book.centroid(side.centroid);
-  for (size_t i = 0; i < padded; ++i) rotated[i] = mean[i] + c[i] + scale * rotated[i];
+  // The transforms add up to 4,096 numbers; far from the end of the floats' range they cannot
+  // overflow.
+  const float down = std::abs(scale) > kHugeScale ? kShrink : 1.0f;
+  for (size_t i = 0; i < padded; ++i) {
+    rotated[i] = (mean[i] + c[i]) * down + scale * down * rotated[i];
+  }
   book.rotation().applyInverse(rotated, out);
+  if (down == 1.0f) return;
+  for (size_t i = 0; i < book.dims(); ++i) {
+    out[i] = std::max(-kFloatMax, std::min(kFloatMax, out[i] / down));
+  }
 }
 
 float TierCodec::distance(TierQuery* query, const std::byte* record) const {

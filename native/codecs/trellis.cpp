@@ -30,9 +30,10 @@ struct Shape {
   float compression;
   float half_width;
 };
-constexpr Shape kShapes[kTrellisPlanesMax + 1] = {{0, 0},        {0.10f, 1.6f}, {0.40f, 2.2f},
+constexpr Shape kShapes[kTrellisPlanesMax + 2] = {{0, 0},        {0.10f, 1.6f}, {0.40f, 2.2f},
                                                   {0.50f, 2.8f}, {0.55f, 3.2f}, {0.55f, 3.8f},
-                                                  {0.55f, 4.4f}, {0.55f, 4.4f}, {0.55f, 4.4f}};
+                                                  {0.55f, 4.4f}, {0.55f, 4.4f}, {0.55f, 4.4f},
+                                                  {0.55f, 4.4f}};
 // Up to so many levels the values are i8, else i16.
 constexpr uint32_t kByteLevelsMax = 32;
 
@@ -167,9 +168,13 @@ std::vector<float> tableOf(uint32_t levels, float edge, float units) {
 TrellisGrid::TrellisGrid(const TrellisShape& shape) : shape_(shape) {
   RVE_ASSERT(shape.dims % 8 == 0 && shape.dims <= kDimensionsMax && shape.planes >= 1 &&
              shape.planes <= kTrellisPlanesMax && shape.fine_dims < shape.dims);
-  const Shape& best = kShapes[shape.planes];
-  compression_ = best.compression;
-  const float x = best.compression * best.half_width;
+  // Between whole bits, between their grids.
+  const Shape& low = kShapes[shape.planes];
+  const Shape& high = kShapes[shape.planes + 1];
+  const float share = static_cast<float>(shape.fine_dims) / static_cast<float>(shape.dims);
+  compression_ = low.compression + share * (high.compression - low.compression);
+  const float half_width = low.half_width + share * (high.half_width - low.half_width);
+  const float x = compression_ * half_width;
   edge_ = x / std::sqrt(1 + x * x);
   const uint32_t levels = (shape.fine_dims > 0 ? 4u : 2u) << shape.planes;
   // The outermost level is half a level inside the end.
