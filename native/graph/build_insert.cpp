@@ -97,7 +97,7 @@ uint32_t BuildState::candidates(uint32_t level, uint32_t self, const NavQueryVie
   if (walk.visit(entry)) {
     float distance;
     source.distances(&entry, 1, &distance);
-    walk.offer(source, entry, distance);
+    walk.offer(source, &entry, &distance, 1);
   }
   walk.run(source);
   return walk.take(out);

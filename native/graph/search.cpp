@@ -146,8 +146,8 @@ Status GraphScratch::reserve(uint32_t rows, uint32_t pool_max) {
     epoch_ = 0;
   }
   if (pool_max > pool_max_) {
-    // One spare: an entry is put in before the last is dropped.
-    auto* pool = new (std::nothrow) Entry[size_t{pool_max} + 1];
+    // A batch to spare: its entries are put in before the last are dropped.
+    auto* pool = new (std::nothrow) Entry[size_t{pool_max} + kGraphLinks0Max];
     if (pool == nullptr) return Status(Code::kNoMemory, "graph scratch: pool");
     pool_.reset(pool);
     pool_max_ = pool_max;
@@ -172,7 +172,7 @@ uint32_t searchGraph(const GraphView& view, const NavSpace& space, const NavQuer
       float distance;
       walk.visit(row);
       source.distances(&row, 1, &distance);
-      walk.offer(source, row, distance);
+      walk.offer(source, &row, &distance, 1);
     }
     walk.distances += view.rows();
   } else {
@@ -180,7 +180,7 @@ uint32_t searchGraph(const GraphView& view, const NavSpace& space, const NavQuer
     if (entry != kNoRow && walk.visit(entry)) {
       float distance;
       source.distances(&entry, 1, &distance);
-      walk.offer(source, entry, distance);
+      walk.offer(source, &entry, &distance, 1);
     }
   }
   walk.run(source);

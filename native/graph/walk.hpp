@@ -26,7 +26,7 @@ class GraphWalk {
   static constexpr uint32_t kRejected = 1u << 31;
   static constexpr uint32_t kNodeMask = kGraphRowsMax - 1;
 
-  // Requires: the scratch holds `count` nodes and pool_max + 1 entries; pool_max >= ef >= 1.
+  // Requires: the scratch holds `count` nodes and pool_max entries; pool_max >= ef >= 1.
   GraphWalk(GraphScratch* scratch, uint32_t count, uint32_t ef, uint32_t pool_max)
       : visited_(scratch->visited_.get()),
         pool_(scratch->pool_.get()),
@@ -52,13 +52,20 @@ class GraphWalk {
     return true;
   }
 
-  // Puts a visited node into the pool, if it is near enough.
+  // Puts visited nodes, at most kGraphLinks0Max, into the pool where they are near enough.
   template <typename Source>
-  void offer(Source& source, uint32_t node, float distance) {
-    // Hostile factors may be NaN or Inf: the farthest possible, and never a broken order.
-    if (!(distance < FLT_MAX)) distance = FLT_MAX;
-    if (full() && distance >= pool_[size_ - 1].distance) return;
-    insert(source, node, distance);
+  void offer(Source& source, const uint32_t* nodes, const float* distances_of, uint32_t count) {
+    const float limit = full() ? pool_[size_ - 1].distance : FLT_MAX;
+    const bool any = !full();
+    Entry fresh[kGraphLinks0Max];
+    uint32_t fresh_count = 0;
+    for (uint32_t i = 0; i < count; ++i) {
+      // Hostile factors may be NaN or Inf: the farthest possible, and never a broken order.
+      const float distance = distances_of[i] < FLT_MAX ? distances_of[i] : FLT_MAX;
+      fresh[fresh_count] = {distance, nodes[i]};
+      fresh_count += static_cast<uint32_t>(any | (distance < limit));
+    }
+    if (fresh_count > 0) insert(source, fresh, fresh_count);
   }
 
   // Walks from what was offered until nothing nearer is left to expand. Two expansions overlap, so
@@ -76,7 +83,7 @@ class GraphWalk {
       if (batch.count > 0) source.distances(batch.nodes, batch.count, distances_of);
       pending ^= 1;
       if (node != kNoRow) open(source, node, &batches[pending]);
-      for (uint32_t i = 0; i < batch.count; ++i) offer(source, batch.nodes[i], distances_of[i]);
+      offer(source, batch.nodes, distances_of, batch.count);
       distances += batch.count;
       batch.count = 0;
       node = choose();
@@ -137,32 +144,32 @@ class GraphWalk {
     batch->count = fresh;
   }
 
-  // At its place, and off the end with what no longer belongs.
+  // Each at its place, behind its equals, and off the end with what no longer belongs. The few are
+  // sorted first and then merged from the far end, so that the pool is moved once for all of them.
   template <typename Source>
-  void insert(Source& source, uint32_t node, float distance) {
-    const bool accepted = source.accept(node);
-    Entry* const end = pool_ + size_;
-    Entry* const at = pool_ + placeOf(distance);
-    std::memmove(at + 1, at, static_cast<size_t>(end - at) * sizeof(Entry));
-    *at = {distance, accepted ? node : node | kRejected};
-    source.prefetchLinks(node);
-    ++size_;
-    accepted_ += accepted;
-    cursor_ = std::min(cursor_, static_cast<uint32_t>(at - pool_));
-    trim();
-  }
-
-  // Entries at most as far as `distance`, by halves without branches: where a new one goes is
-  // anybody's guess, and so would be the branch predictor's.
-  uint32_t placeOf(float distance) const {
-    uint32_t base = 0;
-    for (uint32_t length = size_; length > 0;) {
-      const uint32_t half = (length + 1) / 2;
-      const bool right = pool_[base + half - 1].distance <= distance;
-      base += half & (0u - static_cast<uint32_t>(right));
-      length -= half;
+  void insert(Source& source, Entry* fresh, uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i) {
+      Entry entry = fresh[i];
+      source.prefetchLinks(entry.row);
+      if (source.accept(entry.row)) {
+        ++accepted_;
+      } else {
+        entry.row |= kRejected;
+      }
+      uint32_t at = i;
+      for (; at > 0 && fresh[at - 1].distance > entry.distance; --at) fresh[at] = fresh[at - 1];
+      fresh[at] = entry;
     }
-    return base;
+    Entry* from = pool_ + size_;
+    size_ += count;
+    Entry* to = pool_ + size_;
+    for (uint32_t left = count; left > 0; --left) {
+      const Entry entry = fresh[left - 1];
+      while (from > pool_ && from[-1].distance > entry.distance) *--to = *--from;
+      *--to = entry;
+    }
+    cursor_ = std::min(cursor_, static_cast<uint32_t>(to - pool_));
+    trim();
   }
 
   bool full() const { return accepted_ == ef_ || size_ == pool_max_; }
