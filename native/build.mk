@@ -1,9 +1,13 @@
 # The C++ rules. Sources are found by room; a room that is absent adds nothing.
 #
-# File names choose instruction sets: x_avx2.cpp, x_avx512.cpp, x_sse42.cpp (x86-64),
-# x_neon.cpp, x_armcrc.cpp (AArch64), x_rvv.cpp (RISC-V). Everything else is the machine's baseline,
-# so that one build runs on every board of its kind; kernels are chosen at run time.
+# File names choose instruction sets: x_avx2.cpp, x_avx512.cpp, x_sse42.cpp (x86-64), x_neon.cpp,
+# x_dotprod.cpp, x_armcrc.cpp (AArch64), x_rvv.cpp (RISC-V). Everything else is the machine's
+# baseline, so that one build runs on every board of its kind; kernels are chosen at run time.
 
+# Debian's names; without CROSS given, TARGET chooses.
+CROSS_arm64 := aarch64-linux-gnu-
+CROSS_riscv64 := riscv64-linux-gnu-
+CROSS ?= $(CROSS_$(TARGET))
 ifeq ($(origin CXX),default)
 CXX := $(CROSS)g++
 endif
@@ -22,7 +26,7 @@ TEST_SOURCES ?= $(if $(filter command,$(firstword $(origin ROOMS))),native/test/
   $(wildcard native/test/*.cpp native/test/*/*.cpp))
 
 FOREIGN := $(if $(IS_X86),,%_avx2.cpp %_avx512.cpp %_sse42.cpp) \
-  $(if $(IS_ARM),,%_neon.cpp %_armcrc.cpp) $(if $(IS_RISCV),,%_rvv.cpp)
+  $(if $(IS_ARM),,%_neon.cpp %_dotprod.cpp %_armcrc.cpp) $(if $(IS_RISCV),,%_rvv.cpp)
 ROOM_SOURCES := $(filter-out $(FOREIGN),$(wildcard $(ROOMS:%=native/%/*.cpp)))
 CORE_SOURCES := $(filter-out %_test.cpp,$(ROOM_SOURCES))
 TEST_ALL := $(filter %_test.cpp,$(ROOM_SOURCES)) $(filter-out %/make_golden.cpp,$(TEST_SOURCES))
@@ -37,6 +41,22 @@ ADDON := $(if $(BINDING_SOURCES),$(BUILD)/ruvector_edge.node)
 # Hardening costs nothing measurable here. No -march: see the head of this file.
 HARDEN := -fstack-protector-strong $(if $(IS_X86),-fcf-protection) \
   $(if $(IS_ARM),-mbranch-protection=standard)
+# RVV intrinsics need g++ 14 or clang 16; Debian 12 has the latter beside its g++ 12, and only that
+# one file goes to it. RVV_CXX= (empty) leaves the file empty, and the scalar table is all there is.
+RVV_PROBE := \#include <riscv_vector.h>\n\
+vint16m4_t f(vint16m4_t s, vint8m2_t a, vint8m2_t b, size_t n) {\n\
+return __riscv_vwmacc_vv_i16m4_tu(s, a, b, n); }\n
+ifneq ($(IS_RISCV),)
+RVV_CXX ?= $(shell for cxx in "$(CXX)" $(foreach v,16 17 18 19 20 21,"clang++-$(v) \
+  --target=$(MACHINE)") "clang++ --target=$(MACHINE)"; do \
+  printf '$(RVV_PROBE)' | $$cxx -march=rv64gcv -x c++ -fsyntax-only - 2>/dev/null && \
+  { echo "$$cxx"; break; }; done)
+# Once, not at each use.
+RVV_CXX := $(RVV_CXX)
+else
+RVV_CXX :=
+endif
+
 HARDEN_LINK := -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 # _FORTIFY_SOURCE hides from the sanitizers the very calls that they check.
 ifeq ($(SANITIZE),address)
@@ -58,7 +78,8 @@ RUNNER ?= $(if $(filter thread,$(SANITIZE)),setarch -R)
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
 CXXFLAGS ?=
 RVE_CXXFLAGS := -std=c++20 -O2 -g1 -fPIC -fvisibility=hidden -fno-exceptions -fno-rtti -pthread \
-  $(WARN) $(HARDEN) $(SANITIZER) $(if $(MUTATIONS),-DRVE_MUTATIONS) -Inative -Inative/include
+  $(WARN) $(HARDEN) $(SANITIZER) $(if $(MUTATIONS),-DRVE_MUTATIONS) \
+  $(if $(RVV_CXX),-DRVE_HAS_RVV) -Inative -Inative/include
 RVE_LDFLAGS := -pthread $(HARDEN_LINK) $(SANITIZER)
 # In a worker thread that is being terminated no call into JavaScript works; without the last flag
 # node-addon-api takes that for a bug and aborts the process.
@@ -71,11 +92,22 @@ FLAGS_avx2 := -mavx2 -mfma -mf16c
 FLAGS_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512vpopcntdq -mf16c
 FLAGS_sse42 := -msse4.2
 FLAGS_armcrc := -march=armv8-a+crc
-FLAGS_rvv := -march=rv64gcv
-file_flags = $(FLAGS_$(lastword $(subst _, ,$(basename $(notdir $(1))))))
+FLAGS_dotprod := -march=armv8.2-a+dotprod
+FLAGS_rvv := $(if $(RVV_CXX),-march=rv64gcv)
+file_end = $(lastword $(subst _, ,$(basename $(notdir $(1)))))
+file_flags = $(FLAGS_$(call file_end,$(1)))
+file_cxx = $(or $(if $(filter rvv,$(call file_end,$(1))),$(RVV_CXX)),$(CXX))
+file_note = $(if $(filter rvv,$(call file_end,$(1))),$(if $(RVV_CXX),, \
+  (empty, kernels stay scalar: needs g++ 14 or clang 16; on Debian 12: apt-get install clang-16)))
+
+# An inline function that a file with extra instructions defines could be the copy that the linker
+# keeps for all. Sanitizers inline less; their builds stay on the machine that made them.
+NM := $(shell $(CXX) -print-prog-name=nm)
+check_shared = $(if $(SANITIZE),,$(if $(call file_flags,$(1)),@if $(NM) $(2) | grep ' W '; then \
+  echo "$(1): shares the functions above with files for older CPUs" >&2; rm $(2); exit 1; fi))
 
 # Rewritten only when the compiler or a flag changes, so that then, and only then, all is rebuilt.
-FLAGS_NOW := $(CXX) $(MACHINE) $(RVE_CXXFLAGS) $(CXXFLAGS) $(RVE_LDFLAGS) $(LDFLAGS)
+FLAGS_NOW := $(CXX) $(RVV_CXX) $(MACHINE) $(RVE_CXXFLAGS) $(CXXFLAGS) $(RVE_LDFLAGS) $(LDFLAGS)
 $(OBJ)/flags: force
 	@mkdir -p $(@D)
 	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
@@ -84,8 +116,9 @@ force:
 
 $(OBJ)/%.o: %.cpp $(OBJ)/flags native/build.mk
 	@mkdir -p $(@D)
-	@echo "  CXX   $<"
-	@$(CXX) $(RVE_CXXFLAGS) $(call file_flags,$<) $(CXXFLAGS) -MMD -MP -c $< -o $@
+	@echo "  CXX   $<$(call file_note,$<)"
+	@$(call file_cxx,$<) $(RVE_CXXFLAGS) $(call file_flags,$<) $(CXXFLAGS) -MMD -MP -c $< -o $@
+	$(call check_shared,$<,$@)
 
 $(BINDING_OBJECTS): RVE_CXXFLAGS += $(NAPI_FLAGS)
 $(BINDING_OBJECTS): | $(NPM_STAMP)

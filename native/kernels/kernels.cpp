@@ -2,44 +2,39 @@
 
 #include <cstdlib>
 
+#include "kernels/cpu.hpp"
 #include "kernels/tables.hpp"
 
 namespace rve {
 namespace {
 
-// __builtin_cpu_supports also asks the OS (XGETBV) whether it saves the wider registers.
-bool runnable([[maybe_unused]] std::string_view name) {
-  if (name == "scalar") return true;
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("f16c");
-  if (name == "avx2") return avx2;
-  if (name == "avx512") {
-    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vpopcntdq");
-  }
-#endif
-  return false;
-}
+// A table, and whether this CPU and OS can run it.
+struct Candidate {
+  const Kernels* table;
+  bool (*runnable)();
+};
 
-// Slowest first.
-const Kernels* const kTables[] = {
-    &kKernelsScalar,
+// Slowest first: who can run one can run all before it.
+const Candidate kCandidates[] = {
+    {&kKernelsScalar, [] { return true; }},
 #if defined(__x86_64__)
-    &kKernelsAvx2,
-    &kKernelsAvx512,
+    {&kKernelsAvx2, cpuHasAvx2},
+    {&kKernelsAvx512, cpuHasAvx512},
+#elif defined(__aarch64__)
+    {&kKernelsNeon, [] { return true; }},
+    {&kKernelsDotprod, cpuHasDotProduct},
+#elif defined(RVE_HAS_RVV)
+    {&kKernelsRvv, cpuHasVector},
 #endif
 };
 
 const Kernels& choose() {
   const char* wanted = std::getenv("RVE_KERNELS");
   const Kernels* best = &kKernelsScalar;
-  for (const Kernels* table : kTables) {
-    if (!runnable(table->name)) break;
-    best = table;
-    if (wanted != nullptr && std::string_view(wanted) == table->name) break;
+  for (const Candidate& candidate : kCandidates) {
+    if (!candidate.runnable()) break;
+    best = candidate.table;
+    if (wanted != nullptr && std::string_view(wanted) == best->name) break;
   }
   return *best;
 }
@@ -52,8 +47,8 @@ const Kernels& kernels() {
 }
 
 const Kernels* kernelsNamed(std::string_view name) {
-  for (const Kernels* table : kTables) {
-    if (name == table->name) return runnable(name) ? table : nullptr;
+  for (const Candidate& candidate : kCandidates) {
+    if (name == candidate.table->name) return candidate.runnable() ? candidate.table : nullptr;
   }
   return nullptr;
 }

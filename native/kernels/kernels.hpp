@@ -36,7 +36,7 @@ struct NavQueryView {
 };
 
 struct Kernels {
-  const char* name;  // "scalar", "avx2" or "avx512"
+  const char* name;  // "scalar", "avx2", "avx512", "neon", "dotprod" or "rvv"
 
   // <a, b> and |a - b|^2. Error against exact arithmetic: at most n * 2^-23 times the sum of the
   // absolute terms (a plain chain of n additions); the SIMD twins sum in parallel lanes and do
@@ -73,9 +73,9 @@ struct Kernels {
                        float* out);
 };
 
-// The fastest table that this CPU and OS can run (asked of cpuid, OS support included), or a lower
-// one if the environment variable RVE_KERNELS names it (scalar, avx2, avx512). Never a higher one;
-// an unknown name is ignored. Decided at the first call, then constant.
+// The fastest table that this CPU and OS can run (cpu.hpp), or a lower one if the environment
+// variable RVE_KERNELS names it (scalar; avx2, avx512; neon, dotprod; rvv). Never a higher one; an
+// unknown name is ignored. Decided at the first call, then constant.
 const Kernels& kernels();
 
 // One table by name, or null where it is not built in or this CPU cannot run it. For tests that

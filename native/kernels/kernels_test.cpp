@@ -18,7 +18,7 @@ namespace {
 // Every table but the scalar one that this CPU runs. Empty only where there is none.
 std::vector<const Kernels*> twins() {
   std::vector<const Kernels*> out;
-  for (const char* name : {"avx2", "avx512"}) {
+  for (const char* name : {"avx2", "avx512", "neon", "dotprod", "rvv"}) {
     if (const Kernels* table = kernelsNamed(name)) out.push_back(table);
   }
   return out;
@@ -129,6 +129,51 @@ TEST(extreme_codes_and_queries_do_not_overflow_the_narrow_sums) {
       table->binaryBlocks(scan, block.data(), 1, out.data());
       for (const float sum : out) CHECK_EQ(sum, 254.0f * static_cast<float>(code_bytes));
     }
+  }
+}
+
+TEST(hamming_counts_every_bit_of_buffers_that_differ_everywhere) {
+  std::vector<const Kernels*> tables = twins();
+  tables.push_back(&scalar());
+  const std::vector<uint8_t> zeros(70'000, 0);
+  const std::vector<uint8_t> ones(70'000, 0xFF);
+  for (const Kernels* table : tables) {
+    // Around what fits narrow counters: 255 / 8 vectors, 65,535 / 8 bytes.
+    for (const size_t n : {size_t{496}, size_t{497}, size_t{1025}, size_t{8192}, size_t{70'000}}) {
+      CHECK_EQ(table->hamming(zeros.data(), ones.data(), n), 8 * n);
+    }
+  }
+}
+
+TEST(an_odd_address_changes_no_result_in_any_table) {
+  SplitMix random(test::seed());
+  std::vector<const Kernels*> tables = twins();
+  tables.push_back(&scalar());
+  constexpr uint32_t kDims = 192;
+  constexpr size_t kCodeBytes = 24;
+  constexpr size_t kBytes = 8192;
+  const auto even = bytes(random, kBytes);
+  std::vector<uint8_t> odd(kBytes + 1);
+  std::memcpy(odd.data() + 1, even.data(), kBytes);
+  std::vector<uint8_t> lut = bytes(random, 32 * kCodeBytes);
+  for (uint8_t& entry : lut) entry &= 127;
+  std::vector<int8_t> values(kDims, 3);
+  const NavQueryView query{values.data(), kDims, 0.5f, 0.01f, -0.3f};
+  const BinaryScan scan{lut.data(), kCodeBytes, 1.0f, 2.0f, -4.0f};
+  const uint32_t rows[] = {0, 3, 2, 5, 7};
+  for (const Kernels* table : tables) {
+    float got[2][64 + 5];
+    const uint8_t* at[2] = {even.data(), odd.data() + 1};
+    for (size_t i = 0; i < 2; ++i) {
+      const std::byte* data = bytesOf(at[i], kBytes).data();
+      table->navDistances(query, data, navRecordBytes(kDims), rows, 5, got[i]);
+      table->binaryBlocks(scan, data, 2, got[i] + 5);
+    }
+    CHECK(std::memcmp(got[0], got[1], sizeof got[0]) == 0);
+    CHECK_EQ(table->hamming(at[0], at[1], 999), uint64_t{0});
+    CHECK_EQ(table->dotU4U4(at[0], at[1], kDims), table->dotU4U4(at[0], at[0], kDims));
+    CHECK_EQ(table->dotI8U4(values.data(), at[1], kDims),
+             table->dotI8U4(values.data(), at[0], kDims));
   }
 }
 
@@ -295,6 +340,10 @@ TEST(a_kernel_table_is_found_by_its_own_name_only) {
   CHECK_EQ(std::string_view(kernelsNamed("scalar")->name), std::string_view("scalar"));
   CHECK(kernelsNamed("sse9") == nullptr);
   CHECK(kernelsNamed(kernels().name) == &kernels());
+  // What make test-qemu knows of the CPU that it emulates.
+  if (const char* expected = std::getenv("RVE_KERNELS_EXPECTED")) {
+    CHECK_EQ(std::string_view(kernels().name), std::string_view(expected));
+  }
   const char* wanted = std::getenv("RVE_KERNELS");
   if (wanted != nullptr && kernelsNamed(wanted) != nullptr) {
     CHECK_EQ(std::string_view(kernels().name), std::string_view(wanted));

@@ -1,8 +1,9 @@
 // The tables that kernels.cpp chooses from. Private to kernels/.
 //
-// Files compiled with extra instruction sets (_avx2, _avx512) define only static functions and one
-// table, and use no inline function of a shared header: the linker keeps one copy of each inline
-// function, and must never keep one that an older CPU cannot run.
+// Files compiled with extra instruction sets (_avx2, _avx512, _dotprod, _rvv) define only static
+// functions and one table, and use no inline function of a shared header: the linker keeps one copy
+// of each inline function, and must never keep one that an older CPU cannot run. The build checks
+// it (native/build.mk).
 #pragma once
 #include "kernels/kernels.hpp"
 
@@ -12,6 +13,11 @@ extern const Kernels kKernelsScalar;
 #if defined(__x86_64__)
 extern const Kernels kKernelsAvx2;
 extern const Kernels kKernelsAvx512;
+#elif defined(__aarch64__)
+extern const Kernels kKernelsNeon;
+extern const Kernels kKernelsDotprod;
+#elif defined(RVE_HAS_RVV)  // set by the build where a compiler has the vector intrinsics
+extern const Kernels kKernelsRvv;
 #endif
 
 }  // namespace rve
