@@ -1,4 +1,5 @@
-// Writes runtime/limits/limits.ts from native/base/limits.hpp: kGroupBytesMax becomes groupBytesMax.
+// Writes runtime/limits/limits.ts from native/base/limits.hpp: kGroupBytesMax becomes
+// groupBytesMax.
 // With --check it writes nothing, and exits 1 if the file on disk differs. The file is checked in.
 import { generate, readText, runGenerator } from './generated.mjs';
 
@@ -47,10 +48,24 @@ export function evaluate(expression) {
   return value;
 }
 
-/** Reads limits.hpp: rows of { name, value, reason }. A constant it cannot read is an error. */
+/** The comment lines right above line `index`, as one; '' if there are none. */
+function commentAbove(lines, index) {
+  let from = index;
+  while (from > 0 && lines[from - 1].startsWith('// ')) from -= 1;
+  return lines
+    .slice(from, index)
+    .map((line) => line.slice(3))
+    .join(' ');
+}
+
+/**
+ * Reads limits.hpp: rows of { name, value, reason }, the reason from the comment behind or above.
+ * A constant it cannot read is an error.
+ */
 export function parseLimits(text) {
   const rows = [];
-  for (const [index, line] of text.split('\n').entries()) {
+  const lines = text.split('\n');
+  for (const [index, line] of lines.entries()) {
     if (!line.startsWith('inline constexpr')) continue;
     const match = ROW.exec(line);
     if (match === null) throw new Error(`${SOURCE}:${index + 1}: cannot read this constant`);
@@ -59,7 +74,11 @@ export function parseLimits(text) {
     if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
       throw new Error(`${SOURCE}:${index + 1}: k${pascal} is not safe in a JavaScript number`);
     }
-    rows.push({ name: pascal[0].toLowerCase() + pascal.slice(1), value, reason: reason ?? '' });
+    rows.push({
+      name: pascal[0].toLowerCase() + pascal.slice(1),
+      value,
+      reason: reason ?? commentAbove(lines, index),
+    });
   }
   if (rows.length === 0) throw new Error(`${SOURCE}: no constant found`);
   return rows;

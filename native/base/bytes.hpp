@@ -1,5 +1,6 @@
-// Little-endian loads and stores, and the only reinterpret_casts of the project. All targets (x86-64, arm64,
-// riscv64) are little-endian; a big-endian build is refused here rather than writing foreign files.
+// Little-endian loads and stores, and the only reinterpret_casts of the project. All targets
+// (x86-64, arm64, riscv64) are little-endian; a big-endian build is refused here rather than
+// writing foreign files.
 #pragma once
 #include <bit>
 #include <cstddef>

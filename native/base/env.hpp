@@ -1,5 +1,6 @@
-// The only seam to the world: Disk, Clock and Rng. env_posix.cpp makes the real ones; tests make simulated
-// ones, so that every run can be replayed from its seed and every crash state can be enumerated.
+// The only seam to the world: Disk, Clock and Rng. env_posix.cpp makes the real ones; tests make
+// simulated ones, so that every run can be replayed from its seed and every crash state can be
+// enumerated.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -17,20 +18,25 @@ class File {
   virtual ~File() = default;
   // Fills `out` from `offset`. kTruncated if the file ends before; kIo on a device fault.
   virtual Status read(uint64_t offset, MutableBytes out) = 0;
-  // As read, but from the device and not from the page cache (O_DIRECT, else cache advice dropped first):
-  // after a failed sync the cache may hold bytes that never reached the device (RELIABILITY.md, fsync).
+  // As read, but from the device and not from the page cache (O_DIRECT, else cache advice dropped
+  // first): after a failed sync the cache may hold bytes that never reached the device
+  // (RELIABILITY.md, fsync).
   virtual Status readDevice(uint64_t offset, MutableBytes out) = 0;
   // Writes all of `in`. Not durable before sync() returns ok. Never extends the file: grow() first.
   virtual Status write(uint64_t offset, Bytes in) = 0;
   // fdatasync. After any failure the caller must not write again (rule R9).
   virtual Status sync() = 0;
-  // Extends the file to `bytes`, with space reserved (fallocate), so that a full disk shows here and not later.
+  // Extends the file to `bytes`, with space reserved (fallocate), so that a full disk shows here
+  // and not later.
   virtual Status grow(uint64_t bytes) = 0;
-  // Makes sure that a range inside the file has space on the device again after punch() (fallocate).
+  // Makes sure that a range inside the file has space on the device again after punch()
+  // (fallocate).
   virtual Status reserve(uint64_t offset, uint64_t bytes) = 0;
-  // Gives a range's space back as a hole; reads of it return zero. Best effort: ok where unsupported.
+  // Gives a range's space back as a hole; reads of it return zero. Best effort: ok where
+  // unsupported.
   virtual Status punch(uint64_t offset, uint64_t bytes) = 0;
-  // Hint: the range will be read soon. Starts reading it ahead, in large pieces, and returns at once.
+  // Hint: the range will be read soon. Starts reading it ahead, in large pieces, and returns at
+  // once.
   virtual void prefetch(uint64_t offset, uint64_t bytes) {
     static_cast<void>(offset);
     static_cast<void>(bytes);
@@ -38,9 +44,9 @@ class File {
   virtual uint64_t size() const = 0;
   // Bytes that the file occupies on the device (holes do not count).
   virtual uint64_t allocatedBytes() const = 0;
-  // Read-only view of [0, size()), valid until the File is destroyed; the base address never moves and later
-  // grow() calls extend it, up to `view_bytes_max` of open. A fault inside it (file truncated by somebody,
-  // device error) is turned into zero bytes and counted in viewFaults().
+  // Read-only view of [0, size()), valid until the File is destroyed; the base address never moves
+  // and later grow() calls extend it, up to `view_bytes_max` of open. A fault inside it (file
+  // truncated by somebody, device error) is turned into zero bytes and counted in viewFaults().
   virtual const std::byte* view() const = 0;
   virtual uint64_t viewFaults() const = 0;
   // Gives the lock up before the File is destroyed: reads and the view go on, writes must not.
@@ -63,7 +69,8 @@ class Disk {
  public:
   virtual ~Disk() = default;
   virtual Status stat(const std::string& path, DiskStat* out) = 0;
-  // Opens without following links, and locks (OFD). kBusy names the holder's pid where it can be seen.
+  // Opens without following links, and locks (OFD). kBusy names the holder's pid where it can be
+  // seen.
   virtual Status open(const std::string& path, OpenMode mode, std::unique_ptr<File>* out) = 0;
   // Atomic rename that never replaces: kBusy if `to` exists.
   virtual Status renameNoReplace(const std::string& from, const std::string& to) = 0;

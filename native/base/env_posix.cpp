@@ -89,7 +89,8 @@ class PosixDisk final : public Disk {
     struct stat info = {};
     if (fstat(fd, &info) != 0) return posixStatus(errno, "Cannot look at", path);
     if (!S_ISREG(info.st_mode)) return notRegular(path);
-    RVE_TRY(lockFile(fd, mode == OpenMode::kReadOnly ? LockKind::kShared : LockKind::kExclusive, path));
+    RVE_TRY(
+        lockFile(fd, mode == OpenMode::kReadOnly ? LockKind::kShared : LockKind::kExclusive, path));
     RVE_TRY(file->start());  // After the lock: the size cannot change any more.
     *out = std::move(file);
     return {};

@@ -162,7 +162,8 @@ TEST(missing_files_and_impossible_names_have_codes_of_their_own) {
   CHECK_EQ(openCode(*disk, folder.at("none"), OpenMode::kReadWrite), Code::kNotFound);
   CHECK_EQ(openCode(*disk, folder.at("no/such/dir"), OpenMode::kCreateExclusive), Code::kNotFound);
   CHECK_EQ(openCode(*disk, "", OpenMode::kReadOnly), Code::kArgument);
-  CHECK_EQ(openCode(*disk, folder.at(std::string("a\0b", 3)), OpenMode::kReadOnly), Code::kArgument);
+  CHECK_EQ(openCode(*disk, folder.at(std::string("a\0b", 3)), OpenMode::kReadOnly),
+           Code::kArgument);
   CHECK_EQ(openCode(*disk, folder.at(std::string(300, 'n')), OpenMode::kReadOnly), Code::kArgument);
   DiskStat stat;
   CHECK_OK(disk->stat(folder.at("none"), &stat));
@@ -236,8 +237,10 @@ TEST(bytes_written_are_read_back_by_read_view_and_device_at_any_alignment) {
   REQUIRE_OK(file->write(0, bytes));
   REQUIRE_OK(file->sync());
   CHECK(std::equal(bytes.begin(), bytes.end(), file->view()));
-  for (uint64_t offset : {uint64_t{0}, uint64_t{1}, uint64_t{511}, uint64_t{4096}, uint64_t{300'000}}) {
-    for (uint64_t length : {uint64_t{0}, uint64_t{1}, uint64_t{4095}, uint64_t{262'145}, size - offset}) {
+  for (uint64_t offset :
+       {uint64_t{0}, uint64_t{1}, uint64_t{511}, uint64_t{4096}, uint64_t{300'000}}) {
+    for (uint64_t length :
+         {uint64_t{0}, uint64_t{1}, uint64_t{4095}, uint64_t{262'145}, size - offset}) {
       if (length > size - offset) continue;
       std::vector<std::byte> plain(length);
       std::vector<std::byte> device(length);

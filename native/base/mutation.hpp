@@ -1,8 +1,10 @@
-// Deliberate breaks of the storage rules, for the test that proves that the crash enumerator catches each.
+// Deliberate breaks of the storage rules, for the test that proves that the crash enumerator
+// catches each.
 //
 // Code under a rule says, at the one place that keeps it:
 //   if (!RVE_MUTATED(kAckBeforeSync)) RVE_TRY(file.sync());
-// Outside a build with -DRVE_MUTATIONS the macro is the constant false and leaves no trace in the object code.
+// Outside a build with -DRVE_MUTATIONS the macro is the constant false and leaves no trace in the
+// object code.
 #pragma once
 
 #ifdef RVE_MUTATIONS

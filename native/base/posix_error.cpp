@@ -38,8 +38,8 @@ Code codeOf(int error) {
 
 Status posixStatus(int error, const std::string& what, const std::string& path) {
   // system_category().message() is the thread-safe strerror.
-  const std::string text =
-      error == EROFS ? "the file system is mounted read-only" : std::system_category().message(error);
+  const std::string text = error == EROFS ? "the file system is mounted read-only"
+                                          : std::system_category().message(error);
   return Status(codeOf(error), what + ": " + text + " (" + path + ")");
 }
 

@@ -80,8 +80,8 @@ Status PosixFile::start() {
 }
 
 Status PosixFile::truncated(uint64_t offset) const {
-  return Status(Code::kTruncated,
-                "Cannot read: the file ends before byte " + std::to_string(offset) + " (" + path_ + ")");
+  return Status(Code::kTruncated, "Cannot read: the file ends before byte " +
+                                      std::to_string(offset) + " (" + path_ + ")");
 }
 
 Status PosixFile::read(uint64_t offset, MutableBytes out) {
@@ -102,14 +102,16 @@ int PosixFile::directFd() {
 }
 
 Status PosixFile::readDirect(int fd, uint64_t offset, MutableBytes out, bool* unsupported) {
-  const uint64_t block = std::min(kDirectBytes, roundUp(out.size(), kDirectAlignment) + kDirectAlignment);
+  const uint64_t block =
+      std::min(kDirectBytes, roundUp(out.size(), kDirectAlignment) + kDirectAlignment);
   const std::unique_ptr<std::byte, Free> bounce(
       static_cast<std::byte*>(std::aligned_alloc(kDirectAlignment, block)));
   if (bounce == nullptr) return posixStatus(ENOMEM, "Cannot read from the device", path_);
   for (size_t done = 0; done < out.size();) {
     const uint64_t at = offset + done;
     const uint64_t from = at & ~(kDirectAlignment - 1);
-    const uint64_t wanted = std::min(block, roundUp(at + out.size() - done - from, kDirectAlignment));
+    const uint64_t wanted =
+        std::min(block, roundUp(at + out.size() - done - from, kDirectAlignment));
     // One call, not readFully: after a short read at the end of the file the offset is not aligned.
     ssize_t n;
     do {
@@ -140,7 +142,8 @@ Status PosixFile::readDevice(uint64_t offset, MutableBytes out) {
   // count.
   const uint64_t from = offset & ~(kDirectAlignment - 1);
   const uint64_t bytes = roundUp(offset + out.size(), kDirectAlignment) - from;
-  (void)posix_fadvise(fd_, static_cast<off_t>(from), static_cast<off_t>(bytes), POSIX_FADV_DONTNEED);
+  (void)posix_fadvise(fd_, static_cast<off_t>(from), static_cast<off_t>(bytes),
+                      POSIX_FADV_DONTNEED);
   return read(offset, out);
 }
 
@@ -185,9 +188,9 @@ Status PosixFile::grow(uint64_t bytes) {
                                       " bytes: no addresses left for the view (" + path_ + ")");
   }
   const int error = extendTo(before, bytes);
-  Status status = error == 0 ? view_.extend(fd_, bytes, path_)
-                             : posixStatus(error, "Cannot grow to " + std::to_string(bytes) + " bytes",
-                                           path_);
+  Status status =
+      error == 0 ? view_.extend(fd_, bytes, path_)
+                 : posixStatus(error, "Cannot grow to " + std::to_string(bytes) + " bytes", path_);
   if (status.ok()) {
     size_.store(bytes, std::memory_order_release);
     return {};
@@ -221,11 +224,13 @@ Status PosixFile::punch(uint64_t offset, uint64_t bytes) {
 uint64_t PosixFile::allocatedBytes() const {
   struct stat info = {};
   if (fstat(fd_, &info) != 0) return 0;
-  return static_cast<uint64_t>(info.st_blocks) * 512;  // st_blocks counts 512 bytes on every system.
+  // st_blocks counts 512 bytes on every system.
+  return static_cast<uint64_t>(info.st_blocks) * 512;
 }
 
 void PosixFile::prefetch(uint64_t offset, uint64_t bytes) {
-  // Linux cuts one request off at what the device takes at once (128 KiB to a few MiB) and drops the rest.
+  // Linux cuts one request off at what the device takes at once (128 KiB to a few MiB) and drops
+  // the rest.
   constexpr uint64_t kPieceBytes = 128 << 10;
   for (const uint64_t end = offset + bytes; offset < end; offset += kPieceBytes) {
     const uint64_t piece = std::min(kPieceBytes, end - offset);

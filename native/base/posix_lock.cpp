@@ -30,13 +30,15 @@ bool isNumber(const char* name) {
 bool holdsConflict(const std::string& fdinfo, LockKind wanted) {
   const int fd = open(fdinfo.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return false;
-  char text[4096];  // Far above any fdinfo of a regular file; the lock lines stand within the first 300.
+  char text[4096];  // Far above any fdinfo of a regular file; the lock lines stand within the first
+                    // 300.
   const ssize_t got = read(fd, text, sizeof(text) - 1);
   close(fd);
   if (got <= 0) return false;
   text[got] = '\0';
   const char* lock = std::strstr(text, "OFDLCK");
-  return lock != nullptr && (wanted == LockKind::kExclusive || std::strstr(lock, "WRITE") != nullptr);
+  return lock != nullptr &&
+         (wanted == LockKind::kExclusive || std::strstr(lock, "WRITE") != nullptr);
 }
 
 // The fd of process `pid` that is open on `file` and holds a lock against `wanted`.

@@ -34,7 +34,8 @@ Status PosixView::open(int fd, uint64_t bytes, const std::string& path) {
   RVE_ASSERT(base_ == nullptr);
   const uint64_t needed = roundUp(bytes, pageBytes());
   const uint64_t least = std::max(needed, kReserveBytesMin);
-  for (uint64_t wanted = std::max(kReserveBytes, 2 * needed);; wanted = std::max(wanted / 2, least)) {
+  for (uint64_t wanted = std::max(kReserveBytes, 2 * needed);;
+       wanted = std::max(wanted / 2, least)) {
     void* at = mmap(nullptr, wanted, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at != MAP_FAILED) {
       base_ = static_cast<std::byte*>(at);
@@ -58,8 +59,8 @@ Status PosixView::extend(int fd, uint64_t bytes, const std::string& path) {
   const void* at = mmap(base_ + mapped_bytes_, wanted - mapped_bytes_, PROT_READ,
                         MAP_SHARED | MAP_FIXED, fd, static_cast<off_t>(mapped_bytes_));
   if (at == MAP_FAILED) return posixStatus(errno, "Cannot map", path);
-  // A graph walk touches single pages: read-ahead of megabytes per fault made the first answer after a cold
-  // start wait for most of the file. What is read in order is asked for by prefetch().
+  // A graph walk touches single pages: read-ahead of megabytes per fault made the first answer
+  // after a cold start wait for most of the file. What is read in order is asked for by prefetch().
   madvise(base_ + mapped_bytes_, wanted - mapped_bytes_, MADV_RANDOM);
   mapped_bytes_ = wanted;
   return {};

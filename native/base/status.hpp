@@ -17,7 +17,8 @@ const char* codeName(Code code);     // "ERR_BUSY"; stable.
 const char* codeMeaning(Code code);  // "the memory has another user, or a queue is full"
 const char* codeAdvice(Code code);   // what to do next
 
-// A code and, on failure, one sentence about this occurrence (what, where). Cheap when ok: no allocation.
+// A code and, on failure, one sentence about this occurrence (what, where). Cheap when ok: no
+// allocation.
 class [[nodiscard]] Status {
  public:
   Status() = default;

@@ -8,8 +8,8 @@
 namespace rve {
 namespace {
 
-// A lingering group closes early: more company would gain nothing in wear, and a client with a receive window of
-// 32 would wait for its own acknowledgements.
+// A lingering group closes early: more company would gain nothing in wear, and a client with a
+// receive window of 32 would wait for its own acknowledgements.
 constexpr size_t kLingerCallsMax = 32;
 constexpr uint32_t kLingerBytesMax = 64 * 1024;
 constexpr uint32_t kBufferedLingerMs = 1000;
@@ -103,13 +103,17 @@ bool Committer::workWaits() {
   return stopping_ || calls_.front()->kind != CallKind::kInsert || !mustStall();
 }
 
-// Where callers wait for each small group, the next call comes within a fraction of a sync: looking out for it costs
-// less time than going to sleep and being woken (some 100 us on a small machine). Bounded, and only then.
+// Where callers wait for each small group, the next call comes within a fraction of a sync: looking
+// out for it costs less time than going to sleep and being woken (some 100 us on a small machine).
+// Bounded, and only then.
 void Committer::spinForCall() {
   constexpr auto kSpinMax = std::chrono::microseconds(150);
-  if (options_.tuning.zero_ahead_groups == 0 || small_groups_ < options_.tuning.zero_ahead_groups) return;
+  if (options_.tuning.zero_ahead_groups == 0 || small_groups_ < options_.tuning.zero_ahead_groups) {
+    return;
+  }
   const auto end = std::chrono::steady_clock::now() + kSpinMax;
-  while (queue_bytes_.load(std::memory_order_relaxed) == 0 && std::chrono::steady_clock::now() < end) {
+  while (queue_bytes_.load(std::memory_order_relaxed) == 0 &&
+         std::chrono::steady_clock::now() < end) {
   }
 }
 
@@ -158,7 +162,8 @@ bool Committer::mustStall() const {
          stats_.unlinked_rows.load(std::memory_order_relaxed) >= kUnlinkedRowsMax;
 }
 
-// How much larger the next manifest may be than the last one: every row dead, every group of the tail named.
+// How much larger the next manifest may be than the last one: every row dead, every group of the
+// tail named.
 uint64_t Committer::manifestGrowth() const {
   uint64_t rows = state_->tail().rows();
   for (const auto& segment : state_->segments()) rows += segment->rows();
@@ -181,7 +186,8 @@ bool Committer::gatherMore() {
         if (needsOwnGroup() || RVE_MUTATED(kNextGroupBeforeSync)) return false;
         break;
       case Took::kDropped:
-        // Completions run in the order of the calls: behind those that ride, it waits for their group.
+        // Completions run in the order of the calls: behind those that ride, it waits for their
+        // group.
         if (riding_.empty()) {
           complete(call.get(), Status(call->result.status));
         } else {
@@ -203,9 +209,11 @@ bool Committer::gatherMore() {
 void Committer::addClockStep() {
   const int64_t wall_ms = clock_->wallMs();
   const uint64_t logical_ms = store_->logicalMs();
-  const int64_t step_ms = wall_ms - last_wall_ms_ - static_cast<int64_t>(logical_ms - last_logical_ms_);
+  const int64_t step_ms =
+      wall_ms - last_wall_ms_ - static_cast<int64_t>(logical_ms - last_logical_ms_);
   if (std::abs(step_ms) > kClockStepMs) {
-    // It may be all that this group holds, and needs a place like any record; without one it waits for the next.
+    // It may be all that this group holds, and needs a place like any record; without one it waits
+    // for the next.
     const uint32_t bytes = builder_.paddedWith(GroupBuilder::recordBytes(8));
     if (!store_->log().ensureRoom(bytes, SpacePurpose::kSystem).ok()) return;
     RecordHeader header;
@@ -245,14 +253,16 @@ bool Committer::gather() {
   return more;
 }
 
-// R8. Where recovery cut a group of which parts reached the device, the first group of this life is written over
-// it. If the power goes then, what arrives of the new group may complete the old one (zero padding does), and a
-// call that was seen to be lost would be back. A slot with the raised epoch rules the old one out beforehand.
-// Runs before a group is begun: a manifest must not hold the names and marks of calls that are not durable.
+// R8. Where recovery cut a group of which parts reached the device, the first group of this life is
+// written over it. If the power goes then, what arrives of the new group may complete the old one
+// (zero padding does), and a call that was seen to be lost would be back. A slot with the raised
+// epoch rules the old one out beforehand. Runs before a group is begun: a manifest must not hold
+// the names and marks of calls that are not durable.
 Status Committer::markEpoch() {
   if (!over_torn_) return {};
   const Status status = checkpoint(false);
-  // A disk too full for a manifest must still take deletes: the coincidence above is the lesser evil.
+  // A disk too full for a manifest must still take deletes: the coincidence above is the lesser
+  // evil.
   if (status.ok() || status.code() == Code::kNoSpace) over_torn_ = false;
   return over_torn_ ? status : Status();
 }
@@ -314,13 +324,15 @@ Status Committer::writeGroup(GroupPlace* place, Bytes* group) {
   return syncIfDue(force_sync_);
 }
 
-// A wake-up costs a context switch, which on two cores is a tenth of a small group: at once where the tail is due,
-// else once in a while (a forget or a supersede may have made a compaction due) and when nothing more comes.
+// A wake-up costs a context switch, which on two cores is a tenth of a small group: at once where
+// the tail is due, else once in a while (a forget or a supersede may have made a compaction due)
+// and when nothing more comes.
 void Committer::wakeMaintenance(bool now) {
   constexpr uint64_t kWakeNs = 50'000'000;
   const uint64_t at = clock_->monotonicNs();
-  const bool due = stats_.tail_rows.load(std::memory_order_relaxed) >= options_.tuning.freeze_rows ||
-                   state_->tail().groups().size() >= kTailGroupsMax * 3 / 4;
+  const bool due =
+      stats_.tail_rows.load(std::memory_order_relaxed) >= options_.tuning.freeze_rows ||
+      state_->tail().groups().size() >= kTailGroupsMax * 3 / 4;
   if (!wake_ || !(now || due || at - woken_ns_ >= kWakeNs)) return;
   woken_ns_ = at;
   wake_();
@@ -330,7 +342,8 @@ void Committer::wakeMaintenance(bool now) {
 bool Committer::shouldZeroAhead(uint32_t group_bytes) {
   const Tuning& t = options_.tuning;
   const bool small = group_bytes <= kSmallGroupPages * store_->layout().page_bytes;
-  const bool close = clock_->monotonicNs() - group_ended_ns_ <= uint64_t{t.zero_ahead_gap_us} * 1000;
+  const bool close =
+      clock_->monotonicNs() - group_ended_ns_ <= uint64_t{t.zero_ahead_gap_us} * 1000;
   small_groups_ = small && close ? small_groups_ + 1 : 0;
   return t.zero_ahead_groups > 0 && small_groups_ >= t.zero_ahead_groups;
 }
@@ -461,7 +474,9 @@ void Committer::writeEdit(std::unique_ptr<EditCall> edit) {
       store_->latch(status);
       break;
     }
-    if (RVE_MUTATED(kFreeLogAtSeal) && part.sealed_upto > 0) store_->log().release(part.sealed_upto);
+    if (RVE_MUTATED(kFreeLogAtSeal) && part.sealed_upto > 0) {
+      store_->log().release(part.sealed_upto);
+    }
     state_->publish(store_->log().lsn());
   }
   builder_.reset();

@@ -1,5 +1,5 @@
-// The committer: the only writer. Turns queued calls into groups, makes them durable, applies them, publishes,
-// completes. One thread, or pump() where everything is manual.
+// The committer: the only writer. Turns queued calls into groups, makes them durable, applies them,
+// publishes, completes. One thread, or pump() where everything is manual.
 #pragma once
 #include <condition_variable>
 #include <deque>
@@ -10,7 +10,15 @@
 
 namespace rve {
 
-enum class CallKind { kInsert, kForgetIds, kForgetSource, kWaitDurable, kCheckpoint, kShrinkLog, kTrim };
+enum class CallKind {
+  kInsert,
+  kForgetIds,
+  kForgetSource,
+  kWaitDurable,
+  kCheckpoint,
+  kShrinkLog,
+  kTrim
+};
 
 // One queued call.
 struct Call {

@@ -81,7 +81,9 @@ Status Committer::nameSymbols(const Call& call, uint32_t first, uint32_t rows,
 uint32_t Committer::rowsThatFit(const Call& call, uint32_t first, uint32_t rows_max,
                                 uint64_t extra) const {
   const InsertBatch& b = call.batch;
-  const auto payloadEnd = [&](uint32_t row) { return b.payload_ends.empty() ? 0 : b.payload_ends[row]; };
+  const auto payloadEnd = [&](uint32_t row) {
+    return b.payload_ends.empty() ? 0 : b.payload_ends[row];
+  };
   const uint32_t payload_start = first == 0 ? 0 : payloadEnd(first - 1);
   PutShape shape;
   shape.dims = store_->identity().dimensions;
@@ -140,7 +142,8 @@ Committer::Took Committer::takeInsert(Call* call) {
       fit = rowsThatFit(*call, first, rows, extra);
       if (fit > 0 || rows == 1) break;
     }
-    // A call that fits one group is not split over two: after a crash it is there whole or not at all.
+    // A call that fits one group is not split over two: after a crash it is there whole or not at
+    // all.
     if (!builder_.empty() && (fit == 0 || (first == 0 && fit < b.count))) return Took::kGroupFull;
     if (fit == 0) {
       call->result.status = Status(Code::kBatch, "one row with its payload is larger than a group");
@@ -199,11 +202,15 @@ void Committer::encodeRows(Call* call, uint32_t first, uint32_t rows) {
     for (uint32_t i = 1; i < rows; i++) consecutive &= b.ids[first + i] == b.ids[first] + i;
   }
   const uint64_t first_id = b.ids.empty() ? state_->takeIds(rows) : b.ids[first];
-  const auto timeOf = [&](uint32_t i) { return b.times_ms.size() == 1 ? b.times_ms[0] : b.times_ms[first + i]; };
+  const auto timeOf = [&](uint32_t i) {
+    return b.times_ms.size() == 1 ? b.times_ms[0] : b.times_ms[first + i];
+  };
   bool one_time = true;
   for (uint32_t i = 1; i < rows; i++) one_time &= timeOf(i) == timeOf(0);
-  const uint32_t payload_start = b.payload_ends.empty() || first == 0 ? 0 : b.payload_ends[first - 1];
-  shape.payload_bytes = b.payload_ends.empty() ? 0 : b.payload_ends[first + rows - 1] - payload_start;
+  const uint32_t payload_start =
+      b.payload_ends.empty() || first == 0 ? 0 : b.payload_ends[first - 1];
+  shape.payload_bytes =
+      b.payload_ends.empty() ? 0 : b.payload_ends[first + rows - 1] - payload_start;
   if (consecutive) shape.flags |= kPutIdsConsecutive;
   if (b.has_sequence) shape.flags |= kPutSequence;
   if (b.labels.size() > 1) shape.flags |= kPutLabelPerRow;
@@ -231,12 +238,15 @@ void Committer::encodeRows(Call* call, uint32_t first, uint32_t rows) {
   for (uint32_t i = 0; i < rows; i++) {
     if (!consecutive) store(body, at.ids_at - skip + 8ull * i, b.ids[first + i]);
     if (!one_time) store(body, at.times_at - skip + 8ull * i, timeOf(i));
-    if (b.labels.size() > 1) store(body, at.labels_at - skip + 4ull * i, labelOf(b.labels[first + i]));
+    if (b.labels.size() > 1) {
+      store(body, at.labels_at - skip + 4ull * i, labelOf(b.labels[first + i]));
+    }
     if (shape.payload_bytes > 0) {
       store(body, at.payload_ends_at - skip + 4ull * i, b.payload_ends[first + i] - payload_start);
     }
     const float* from = b.matrix.data() + size_t{first + i} * dims;
-    const MutableBytes to = body.subspan(at.matrix_at - skip + size_t{i} * dims * 4, size_t{dims} * 4);
+    const MutableBytes to =
+        body.subspan(at.matrix_at - skip + size_t{i} * dims * 4, size_t{dims} * 4);
     if (cosine) {
       const float norm = std::sqrt(kernels().dotF32(from, from, dims));
       const float scale = 1.0f / norm;
@@ -246,7 +256,8 @@ void Committer::encodeRows(Call* call, uint32_t first, uint32_t rows) {
     } else {
       std::memcpy(to.data(), from, to.size());
     }
-    call->result.ids[first + i] = static_cast<int64_t>(b.ids.empty() ? first_id + i : b.ids[first + i]);
+    call->result.ids[first + i] =
+        static_cast<int64_t>(b.ids.empty() ? first_id + i : b.ids[first + i]);
     if (!b.ids.empty()) state_->noteGivenId(b.ids[first + i]);
     if (b.has_sequence) store_->marks().add(source, b.boot, b.sequence + first + i);
   }

@@ -247,8 +247,8 @@ class EngineImpl final : public Engine {
 
   void startThreads() {
     const uint32_t cores = std::max(1u, std::thread::hardware_concurrency());
-    const uint32_t threads =
-        options_.tuning.query_threads != 0 ? options_.tuning.query_threads : std::max(1u, cores - 1);
+    const uint32_t threads = options_.tuning.query_threads != 0 ? options_.tuning.query_threads
+                                                                : std::max(1u, cores - 1);
     pool_ = std::make_unique<QueryPool>(std::min(threads, kReaderSlotsMax / 2));
     if (store_->readOnly()) {
       committer_->startThread();
@@ -266,8 +266,8 @@ class EngineImpl final : public Engine {
     if (committer_ != nullptr) committer_->stopThread();
   }
 
-  // A small log run; two checkpoints, so that the older root lets go of the large one; then the free space becomes
-  // holes.
+  // A small log run; two checkpoints, so that the older root lets go of the large one; then the
+  // free space becomes holes.
   static constexpr CallKind kSettleCalls[] = {CallKind::kShrinkLog, CallKind::kCheckpoint,
                                               CallKind::kCheckpoint, CallKind::kTrim};
 

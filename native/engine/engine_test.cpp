@@ -1,4 +1,5 @@
-// The engine end to end, one thread, on the simulated disk: what is stored, replaced, deleted, known, refused.
+// The engine end to end, one thread, on the simulated disk: what is stored, replaced, deleted,
+// known, refused.
 #include "engine/test_kit.hpp"
 
 namespace rve::test {
@@ -145,7 +146,8 @@ TEST(compaction_keeps_what_lives_and_frees_the_rest) {
   CHECK_EQ(s.differs(), std::string());
 }
 
-// STORAGE.md 2.3: what a settled file holds beside its data is at most 1 MiB, however large its log runs had grown.
+// STORAGE.md 2.3: what a settled file holds beside its data is at most 1 MiB, however large its log
+// runs had grown.
 TEST(a_settled_store_keeps_small_log_runs_and_goes_on_from_them) {
   TestStore s(Metric::kL2, 128);
   REQUIRE_OK(s.open());

@@ -16,7 +16,8 @@ int64_t HeatScale::touched(int64_t moment, uint64_t now_ms) const {
   const double heat = at(moment, now_ms);
   const double after = heat + (1.0 - heat) / 4.0;
   const double back_ms = half_life_ms * std::log2(after);  // zero or negative
-  return std::max(moment, static_cast<int64_t>(std::llround(static_cast<double>(now_ms) + back_ms)));
+  return std::max(moment,
+                  static_cast<int64_t>(std::llround(static_cast<double>(now_ms) + back_ms)));
 }
 
 bool HeatTable::reset(uint32_t rows, int64_t moment) {

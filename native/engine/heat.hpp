@@ -1,7 +1,9 @@
-// Heat: how often a record is asked for, as a decayed access frequency in 0..1 (DESIGN.md section 7).
+// Heat: how often a record is asked for, as a decayed access frequency in 0..1 (DESIGN.md section
+// 7).
 //
-// With half-life T it decays as h(t) = h(t0) 2^(-(t - t0) / T); an access adds a quarter of what is missing:
-// h <- h + (1 - h) / 4. Since all records share T, the moment z at which the curve passes 1,
+// With half-life T it decays as h(t) = h(t0) 2^(-(t - t0) / T); an access adds a quarter of what is
+// missing: h <- h + (1 - h) / 4. Since all records share T, the moment z at which the curve passes
+// 1,
 //   z = t + T log2 h(t),    h(t) = 2^((z - t) / T),
 // does not move while time passes: one number a record, and decay writes nothing.
 #pragma once
@@ -23,8 +25,8 @@ struct HeatScale {
   int64_t touched(int64_t moment, uint64_t now_ms) const;
 };
 
-// The moments of the rows of one segment. 4 bytes a row: 256 ms steps from a base, which reaches 34 years.
-// Any thread may touch or read; of two touches at once one may be lost, which heat can bear.
+// The moments of the rows of one segment. 4 bytes a row: 256 ms steps from a base, which reaches 34
+// years. Any thread may touch or read; of two touches at once one may be lost, which heat can bear.
 class HeatTable {
  public:
   static constexpr int64_t kStepMs = 256;

@@ -16,8 +16,9 @@ LiveState::LiveState(Store* store, const SegmentContext& context)
   floats_.resize(context.dims);
 }
 
-// A cold start reads what the first answer needs in few large pieces instead of a page a fault: the tail's groups,
-// then of each segment what a search walks or scans, as far as the budget goes. Hints only.
+// A cold start reads what the first answer needs in few large pieces instead of a page a fault: the
+// tail's groups, then of each segment what a search walks or scans, as far as the budget goes.
+// Hints only.
 void LiveState::prefetch() {
   constexpr uint64_t kPrefetchBytesMax = 48u << 20;
   File& file = store_->file();
@@ -59,7 +60,8 @@ Status LiveState::restore() {
 #ifdef RVE_MUTATIONS
 namespace {
 
-// Whether a mutation makes replay leave this group's PUTs out: those below the last SEAL of the log.
+// Whether a mutation makes replay leave this group's PUTs out: those below the last SEAL of the
+// log.
 bool skippedByMutation(const Store& store, const SegmentContext& context, uint64_t lsn) {
   if (!RVE_MUTATED(kPutBelowSealedIgnored)) return false;
   uint64_t sealed_upto = 0;
@@ -192,7 +194,8 @@ Status LiveState::restoreTail() {
   return {};
 }
 
-// The rows of one unsealed group that the manifest names; what later edits did to them is in `dead`.
+// The rows of one unsealed group that the manifest names; what later edits did to them is in
+// `dead`.
 Status LiveState::restoreTailGroup(const TailGroup& group, const std::vector<uint32_t>& dead,
                                    uint64_t* ordinal) {
   const Bytes bytes(context_.view + group.offset, group.length);
@@ -260,7 +263,8 @@ Status LiveState::apply(const GroupPlace& place, Bytes group, const ApplyOptions
       case RecordType::kSymbol: {
         SymbolEdit symbol;
         RVE_TRY(decodeSymbol(body, &symbol));
-        // A hole in the log may have swallowed names: their numbers stay, so that later ones keep theirs.
+        // A hole in the log may have swallowed names: their numbers stay, so that later ones keep
+        // theirs.
         while (options.replay && !store_->walk().holes.empty() &&
                store_->symbols().count(symbol.kind) + 1 < symbol.number &&
                !store_->symbols().full(symbol.kind)) {

@@ -1,6 +1,6 @@
-// The state of an open memory, and the one way that it changes: by applying records in log order. The committer
-// applies what it has just made durable; recovery applies what it reads: the same code, so that replay cannot
-// mean something else than the commit did (R11).
+// The state of an open memory, and the one way that it changes: by applying records in log order.
+// The committer applies what it has just made durable; recovery applies what it reads: the same
+// code, so that replay cannot mean something else than the commit did (R11).
 #pragma once
 #include <functional>
 #include <map>
@@ -100,7 +100,8 @@ class LiveState {
   RecentDeaths recent_;
   std::shared_ptr<const BinaryCodec> tail_codec_;
   std::vector<float> rotated_, floats_;
-  uint64_t next_id_ = 0;  // to be assigned next: runs ahead of seen_ids_ while a group is being made
+  // To be assigned next: runs ahead of seen_ids_ while a group is being made.
+  uint64_t next_id_ = 0;
   std::atomic<uint64_t> seen_ids_{0};  // one above the largest id applied
   std::atomic<uint64_t> next_segment_id_{1};
   std::atomic<uint64_t> live_{0};

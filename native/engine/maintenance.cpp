@@ -13,10 +13,12 @@ namespace {
 // Segments of one size class are merged when there are this many: each row is then rewritten about
 // log4(rows / freeze_rows) times.
 constexpr size_t kMergeFanIn = 4;
-// Rows are left in the log only if they fill it this well; else they are copied and the log is freed.
+// Rows are left in the log only if they fill it this well; else they are copied and the log is
+// freed.
 constexpr double kAdoptFillMin = 0.8;
 constexpr double kAdoptFillKeep = 0.5;
-// A settled memory keeps fewer rows than these in its tail: they are scanned exactly in microseconds.
+// A settled memory keeps fewer rows than these in its tail: they are scanned exactly in
+// microseconds.
 constexpr uint64_t kSettleRows = 256;
 constexpr auto kRetryAfter = std::chrono::seconds(1);
 
@@ -114,7 +116,8 @@ Status Maintenance::settleDown(bool* did) {
   const CommitterStats& s = committer_->stats();
   const uint64_t rows = s.tail_rows.load(std::memory_order_relaxed);
   // A few rows would keep a log run of up to 4 MiB.
-  const bool large_log = s.fixed_chunks.load(std::memory_order_relaxed) > 3 * context_.layout.log_run_chunks_min;
+  const bool large_log =
+      s.fixed_chunks.load(std::memory_order_relaxed) > 3 * context_.layout.log_run_chunks_min;
   if (rows >= kSettleRows || (rows > 0 && large_log)) return freeze(did);
   return compact(true, did);
 }
@@ -271,8 +274,8 @@ Status Maintenance::link(bool* did) {
   return {};
 }
 
-// Whether the log runs that these segments read in place hold too little of what is alive. A run that several
-// segments share counts in parts.
+// Whether the log runs that these segments read in place hold too little of what is alive. A run
+// that several segments share counts in parts.
 bool Maintenance::adoptedIsSparse(const Segments& inputs, const Segments& all) const {
   std::map<uint32_t, uint32_t> sharers;
   for (const auto& segment : all) {
@@ -308,8 +311,8 @@ static Segments pickAllThatFit(const Segments& segments, uint32_t rows_max) {
   return picked.size() >= 2 ? picked : Segments();
 }
 
-// What is worth rewriting: a segment with too many dead rows, one that keeps a sparse log alive, else the
-// smallest class that has enough members to merge.
+// What is worth rewriting: a segment with too many dead rows, one that keeps a sparse log alive,
+// else the smallest class that has enough members to merge.
 std::vector<std::shared_ptr<const Segment>> Maintenance::pickToCompact(
     const Segments& segments, bool settling) const {
   uint64_t newest = 0;
@@ -354,7 +357,8 @@ Status Maintenance::compact(bool settling, bool* did) {
   if (inputs.empty()) return {};
   *did = true;
   for (const auto& segment : inputs) prefetch(*segment);
-  auto source = std::make_shared<RowSource>(context_.view, std::make_shared<TailBlocks>(), 0, inputs);
+  auto source =
+      std::make_shared<RowSource>(context_.view, std::make_shared<TailBlocks>(), 0, inputs);
   SegmentJob job;
   job.link = true;
   job.epoch = store_->log().epoch();

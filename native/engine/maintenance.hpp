@@ -1,5 +1,5 @@
-// Background work: freeze the tail, link frozen segments, compact. One thread at low priority, or run() where
-// everything is manual. It writes parts by itself; only the committer publishes them.
+// Background work: freeze the tail, link frozen segments, compact. One thread at low priority, or
+// run() where everything is manual. It writes parts by itself; only the committer publishes them.
 #pragma once
 #include <condition_variable>
 #include <mutex>
@@ -27,7 +27,8 @@ class Maintenance {
   void wake();
   // `done` once a pass finds nothing to do. Threaded only.
   void whenSettled(Done done);
-  // What is left once no job is due: a small tail is sealed too, and segments are merged as far as they may be.
+  // What is left once no job is due: a small tail is sealed too, and segments are merged as far as
+  // they may be.
   Status settleDown(bool* did);
   // One job to its end.
   Status run(Job job, bool* did);

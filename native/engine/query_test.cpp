@@ -1,4 +1,5 @@
-// Queries against a reference that looks at every row: filters, deletions, scores, wherever the rows stand.
+// Queries against a reference that looks at every row: filters, deletions, scores, wherever the
+// rows stand.
 #include "codecs/half.hpp"
 #include "engine/live_state.hpp"
 #include "engine/test_kit.hpp"
@@ -25,8 +26,8 @@ Status fillAt(TestStore* s, Place place) {
   return s->forget(dead);
 }
 
-std::vector<int64_t> ask(TestStore* s, const std::vector<float>& q, uint32_t k, const Filter& filter,
-                         QueryResult* out = nullptr) {
+std::vector<int64_t> ask(TestStore* s, const std::vector<float>& q, uint32_t k,
+                         const Filter& filter, QueryResult* out = nullptr) {
   QueryRequest request;
   request.vectors = q;
   request.k = k;
@@ -88,7 +89,8 @@ TEST(filtered_queries_equal_a_look_at_every_row_wherever_the_rows_stand) {
         asked++;
       }
     }
-    CHECK(sum / asked > 0.99);  // the codes may miss one at the edge; the exact ranking orders the rest
+    // The codes may miss one at the edge; the exact ranking orders the rest.
+    CHECK(sum / asked > 0.99);
   }
 }
 
@@ -193,7 +195,8 @@ TEST(a_query_that_cannot_be_answered_names_its_fault) {
   CHECK_EQ(s.engine->query(request, &cancel, &result).code(), Code::kAborted);
 }
 
-// A PUT_BATCH of f16 rows is written by hand, since the door writes f32: such records are in the format.
+// A PUT_BATCH of f16 rows is written by hand, since the door writes f32: such records are in the
+// format.
 TEST(f16_records_in_the_log_are_searched_sealed_and_read_back) {
   TestStore s;
   StoreOptions options;

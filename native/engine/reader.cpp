@@ -54,7 +54,8 @@ bool Reader::fill(const Segment& segment, uint32_t row, Record* out) const {
   return true;
 }
 
-// True: the answer is final for this Version. False: the index knows a newer row than the Version; look again.
+// True: the answer is final for this Version. False: the index knows a newer row than the Version;
+// look again.
 bool Reader::readOne(const Version& version, uint64_t id, Record* out) {
   const uint64_t ordinal = state_->tail().find(id);
   if (ordinal != kAlive && ordinal >= version.tail_end) return false;
@@ -71,7 +72,8 @@ bool Reader::readOne(const Version& version, uint64_t id, Record* out) {
     if (!fill(*segment, row, out)) out->found = false;
     return true;
   }
-  // Not in the index, but perhaps superseded or deleted after this Version: then an older tail row is the one.
+  // Not in the index, but perhaps superseded or deleted after this Version: then an older tail row
+  // is the one.
   if (ordinal == kAlive && id < state_->seenIds()) readOlder(version, id, out);
   return true;
 }
@@ -114,7 +116,8 @@ Status Reader::get(const std::vector<uint64_t>& ids, std::vector<Record>* out) {
   return {};
 }
 
-// Ascending ids: the next `records_max` above the cursor, found by a bounded selection over all places.
+// Ascending ids: the next `records_max` above the cursor, found by a bounded selection over all
+// places.
 Status Reader::scan(const Filter& filter, uint32_t records_max, ScanCursor* cursor,
                     std::vector<Record>* out) {
   struct Place {
@@ -174,11 +177,12 @@ namespace {
 
 // "its graph has bad links: 2 to itself, 1 twice"
 std::string faultsOf(const GraphAudit& audit) {
-  const std::pair<uint32_t, const char*> counts[] = {{audit.links_out_of_range, "out of range"},
-                                                     {audit.links_to_self, "to itself"},
-                                                     {audit.links_twice, "twice"},
-                                                     {audit.slots_after_end, "behind the end of a list"},
-                                                     {audit.upper_bad, "on a higher level"}};
+  const std::pair<uint32_t, const char*> counts[] = {
+      {audit.links_out_of_range, "out of range"},
+      {audit.links_to_self, "to itself"},
+      {audit.links_twice, "twice"},
+      {audit.slots_after_end, "behind the end of a list"},
+      {audit.upper_bad, "on a higher level"}};
   std::string text = "its graph has bad links:";
   for (const auto& [count, what] : counts) {
     if (count > 0) text += (text.back() == ':' ? " " : ", ") + std::to_string(count) + ' ' + what;
@@ -205,9 +209,11 @@ Status Reader::check(bool deep, CheckReport* out) {
       Slot slot;
       const Status read = store_->file().read(slotOffset(layout, which, copy), page);
       if (read.ok() && decodeSlot(page, store_->identity().uuid, &slot).ok()) continue;
-      // A power cut inside a checkpoint does this too, and the next one but one writes it again: no damage.
+      // A power cut inside a checkpoint does this too, and the next one but one writes it again: no
+      // damage.
       out->notes.push_back(std::string("slot ") + (which == 0 ? "A" : "B") +
-                           (copy == 0 ? "" : "'s copy") + " fails its checksum; the other root is used");
+                           (copy == 0 ? "" : "'s copy") +
+                           " fails its checksum; the other root is used");
     }
   }
   for (const auto& segment : *version->segments) {
@@ -231,7 +237,9 @@ Status Reader::check(bool deep, CheckReport* out) {
   }
   out->holes = store_->holes().size();
   out->lost += state_->lostRecords();
-  if (store_->walk().torn) out->notes.push_back("an unfinished group at the log's end was cut at open");
+  if (store_->walk().torn) {
+    out->notes.push_back("an unfinished group at the log's end was cut at open");
+  }
   out->ok = out->damaged.empty();
   return {};
 }

@@ -55,7 +55,8 @@ Status Rebuild::start(const OpenOptions& options, const SalvagedState& state) {
   return Engine::open(options_, &engine_);
 }
 
-// Names, marks and the id counter are no records: they go straight into the first manifests, both of them.
+// Names, marks and the id counter are no records: they go straight into the first manifests, both
+// of them.
 Status Rebuild::seed(const OpenOptions& options, const SalvagedState& state) {
   StoreOptions store_options;
   store_options.path = options.path;

@@ -1,4 +1,5 @@
-// Writes what repair finds into a fresh store, through the engine's own door: so that it is as sound as any other.
+// Writes what repair finds into a fresh store, through the engine's own door: so that it is as
+// sound as any other.
 #pragma once
 #include "storage/marks.hpp"
 #include "storage/symbols.hpp"
@@ -24,9 +25,11 @@ struct SalvagedState {
 // One thread. The first error stays; nothing is written after it.
 class Rebuild {
  public:
-  // Creates the store at options.path (which must not exist) with the names, marks and the id counter of `state`.
+  // Creates the store at options.path (which must not exist) with the names, marks and the id
+  // counter of `state`.
   Status start(const OpenOptions& options, const SalvagedState& state);
-  // Replaces an earlier row of that id. Rows ride together; ids between two calls of endBatch() are distinct.
+  // Replaces an earlier row of that id. Rows ride together; ids between two calls of endBatch() are
+  // distinct.
   Status put(const SalvagedRow& row);
   Status endBatch();
   Status forget(const std::vector<uint64_t>& ids);

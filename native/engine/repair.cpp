@@ -51,7 +51,8 @@ void describeRoots(Disk& disk, const std::string& path, const Layout& layout, Ch
   }
 }
 
-// A crash between the two renames of repair leaves no file at `path`, but its successor, which is whole.
+// A crash between the two renames of repair leaves no file at `path`, but its successor, which is
+// whole.
 Status finishInterrupted(Disk& disk, const std::string& path, CheckReport* out) {
   std::vector<std::string> names;
   RVE_TRY(disk.list(path, fileName(path) + ".repair-", &names));
@@ -66,7 +67,8 @@ Status finishInterrupted(Disk& disk, const std::string& path, CheckReport* out) 
   if (!report.ok) return Status(Code::kCorrupt, successor + " of an earlier repair is damaged");
   RVE_TRY(disk.renameNoReplace(successor, path));
   RVE_TRY(disk.syncFolder(path));
-  out->notes.push_back("an earlier repair was interrupted before its last step, and is finished now");
+  out->notes.push_back(
+      "an earlier repair was interrupted before its last step, and is finished now");
   return {};
 }
 
@@ -127,8 +129,10 @@ Status checkFile(Disk& disk, const std::string& path, CheckReport* out) {
 }
 
 // The old file is only read. The order of the end, and what a power cut in between leaves:
-//   1. PATH.repair-<random> is complete, checked and durable.   PATH as it was, and a spare file to remove.
-//   2. PATH becomes PATH.damaged (or -2, -3 ...).               Both under clear names, none at PATH; repairing
+//   1. PATH.repair-<random> is complete, checked and durable.   PATH as it was, and a spare file to
+//   remove.
+//   2. PATH becomes PATH.damaged (or -2, -3 ...).               Both under clear names, none at
+//   PATH; repairing
 //   3. PATH.repair-<random> becomes PATH.                       PATH again does step 3.
 //   4. The folder is synced.
 Status repairFile(Disk& disk, Clock& clock, Rng& rng, const std::string& path, CheckReport* out) {

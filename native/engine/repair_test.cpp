@@ -1,5 +1,5 @@
-// Repair: whatever was damaged, what its bytes allow is there again, what was deleted stays away, and the old file
-// is kept.
+// Repair: whatever was damaged, what its bytes allow is there again, what was deleted stays away,
+// and the old file is kept.
 #include "engine/salvage.hpp"
 #include "engine/test_kit.hpp"
 #include "storage/run.hpp"
@@ -8,7 +8,8 @@
 namespace rve::test {
 namespace {
 
-// A linked segment, a frozen one, a tail, superseded and deleted rows in each, a checkpoint behind part of it.
+// A linked segment, a frozen one, a tail, superseded and deleted rows in each, a checkpoint behind
+// part of it.
 Status fill(TestStore* s) {
   RVE_TRY(s->open());
   RVE_TRY(s->insert(40, "pump"));

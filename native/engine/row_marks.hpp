@@ -1,5 +1,6 @@
-// Which rows of a segment are dead, and since when (rule R13). The bitmap is shared by every Version; deaths that
-// an older, held Version must not see yet stand in RecentDeaths with their LSN.
+// Which rows of a segment are dead, and since when (rule R13). The bitmap is shared by every
+// Version; deaths that an older, held Version must not see yet stand in RecentDeaths with their
+// LSN.
 #pragma once
 #include <array>
 #include <atomic>
@@ -55,9 +56,10 @@ class RowMarks {
   std::atomic<uint32_t> dead_{0};
 };
 
-// (marks, row) -> LSN of its death, for deaths younger than the oldest held Version. Open addressing with linear
-// probing in tables of one size; entries are never moved, and all leave together once no older Version is held. One
-// table is the usual case; a group that ends more rows than it holds (a source forgotten) chains further ones.
+// (marks, row) -> LSN of its death, for deaths younger than the oldest held Version. Open
+// addressing with linear probing in tables of one size; entries are never moved, and all leave
+// together once no older Version is held. One table is the usual case; a group that ends more rows
+// than it holds (a source forgotten) chains further ones.
 class RecentDeaths {
  public:
   static constexpr uint32_t kSlots = 1u << 14;
@@ -86,8 +88,9 @@ class RecentDeaths {
     count_++;
     youngest_lsn_ = dead_lsn;
   }
-  // Writer. Requires: every held Version and every future one is younger than youngestLsn(). A reader may still
-  // walk further tables, so they are freed by the next clear(): whoever holds a Version then began after this one.
+  // Writer. Requires: every held Version and every future one is younger than youngestLsn(). A
+  // reader may still walk further tables, so they are freed by the next clear(): whoever holds a
+  // Version then began after this one.
   void clear() {
     for (Slot& slot : first_->slots) slot.marks.store(0, std::memory_order_release);
     first_->next.store(nullptr, std::memory_order_release);

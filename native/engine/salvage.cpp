@@ -7,10 +7,12 @@
 namespace rve {
 namespace {
 
-// Chunk sizes at which the identity's copy is looked for when the first block is damaged (2^9 to 2^24).
+// Chunk sizes at which the identity's copy is looked for when the first block is damaged (2^9 to
+// 2^24).
 constexpr uint32_t kChunkLogMin = 9, kChunkLogMax = 24;
 constexpr uint32_t kPageLogMin = 8, kPageLogMax = 16;
-// The last bytes of a manifest may be zero: an empty list is one, a mark's bitmap up to 128 and a few more.
+// The last bytes of a manifest may be zero: an empty list is one, a mark's bitmap up to 128 and a
+// few more.
 constexpr size_t kManifestZerosMax = 256;
 
 // Tries every page size: the checksum, over the whole page, says which one is meant.
@@ -127,7 +129,8 @@ void SalvageScan::readLogRun(const RunHeader& run, std::vector<bool>* covered) {
   }
 }
 
-// Groups of a log run whose header is gone. Only a link from its predecessor makes one of them count.
+// Groups of a log run whose header is gone. Only a link from its predecessor makes one of them
+// count.
 void SalvageScan::readStrayGroups(const std::vector<bool>& covered) {
   const uint32_t page_bytes = layout_.page_bytes;
   for (uint64_t at = chunkOffset(layout_, 1); isInside(at, page_bytes);) {
@@ -167,7 +170,8 @@ bool SalvageScan::findManifest(Root* root, Symbols* symbols, SourceMarks* marks,
   return false;
 }
 
-// Its length and checksum stood in the slot. The form gives the length: it ends exactly where its lists end.
+// Its length and checksum stood in the slot. The form gives the length: it ends exactly where its
+// lists end.
 bool SalvageScan::decodeUnverified(const RunHeader& run, Root* root, Symbols* symbols,
                                    SourceMarks* marks) const {
   const uint64_t from = runOffset(layout_, run.own) + layout_.page_bytes;

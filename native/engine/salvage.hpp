@@ -1,5 +1,6 @@
-// What can still be found in a damaged store, without trusting any root: run headers, log groups, parts and
-// manifests identify and check themselves, so a scan of the file finds them wherever they stand.
+// What can still be found in a damaged store, without trusting any root: run headers, log groups,
+// parts and manifests identify and check themselves, so a scan of the file finds them wherever they
+// stand.
 #pragma once
 #include <map>
 
@@ -11,7 +12,8 @@ namespace rve {
 struct FoundGroup {
   GroupHeader header;
   uint64_t offset = 0;
-  bool placed = false;  // stands in a log run at the place that its LSN names; else only its link vouches for it
+  bool placed = false;  // stands in a log run at the place that its LSN names; else only its link
+                        // vouches for it
 };
 
 // A part of the log in order, from one LSN on.
@@ -20,17 +22,19 @@ struct LogChain {
   std::vector<Hole> holes;  // missing, although a later group proves that it was durable
 };
 
-// A damaged store, opened for reading under the exclusive lock. Cost: one look at each page of the file.
+// A damaged store, opened for reading under the exclusive lock. Cost: one look at each page of the
+// file.
 class SalvageScan {
  public:
-  // kNotAStore, kVersion or kCorrupt if neither copy of the identity can be read: nothing says then how many
-  // dimensions a vector has.
+  // kNotAStore, kVersion or kCorrupt if neither copy of the identity can be read: nothing says then
+  // how many dimensions a vector has.
   static Status open(Disk& disk, const std::string& path, std::unique_ptr<SalvageScan>* out);
 
   const Layout& layout() const { return layout_; }
   const Identity& identity() const { return identity_; }
   File& file() const { return *file_; }
-  // Chunks that the store may have had: a truncated file has fewer, yet what names them must still decode.
+  // Chunks that the store may have had: a truncated file has fewer, yet what names them must still
+  // decode.
   uint32_t chunkCount() const { return chunk_count_; }
   const std::vector<RunHeader>& logRuns() const { return logs_; }
   const std::vector<Root>& slots() const { return slots_; }
@@ -43,10 +47,12 @@ class SalvageScan {
   }
   bool bodyIsIntact(const FoundGroup& group) const;
 
-  // The newest manifest that a slot vouches for, else the newest one found whose log can be followed.
+  // The newest manifest that a slot vouches for, else the newest one found whose log can be
+  // followed.
   bool findManifest(Root* root, Symbols* symbols, SourceMarks* marks, bool* verified) const;
-  // Groups from `lsn` on. Follows links (R8); jumps only to a group that says that what is missing was durable.
-  // `previous_crc`: what the first one must link to, where a slot tells (null: it must stand in a log run).
+  // Groups from `lsn` on. Follows links (R8); jumps only to a group that says that what is missing
+  // was durable. `previous_crc`: what the first one must link to, where a slot tells (null: it must
+  // stand in a log run).
   LogChain chainFrom(uint64_t lsn, uint32_t epoch, const uint32_t* previous_crc) const;
   // First LSN of the newest log runs that follow one another without a gap.
   uint64_t newestChainStart() const;

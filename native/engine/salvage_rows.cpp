@@ -48,7 +48,8 @@ const SalvagedState& Salvage::prepare() {
     // A failed attempt may have left half a table.
     state_.marks = SourceMarks();
     chain_ = scan_.chainFrom(scan_.newestChainStart(), 0, nullptr);
-    // A number means one name for good, so old groups tell as well; the chain, learnt last, has the last word.
+    // A number means one name for good, so old groups tell as well; the chain, learnt last, has the
+    // last word.
     for (const auto& [lsn, group] : scan_.groups()) {
       if (group.placed && scan_.bodyIsIntact(group)) learnNames(group);
     }
@@ -62,7 +63,8 @@ const SalvagedState& Salvage::prepare() {
   return state_;
 }
 
-// The first damaged body beyond what was proven durable is an unfinished window: nothing behind it was promised.
+// The first damaged body beyond what was proven durable is an unfinished window: nothing behind it
+// was promised.
 void Salvage::dropTornEnd() {
   for (const FoundGroup& group : chain_.groups) {
     durable_lsn_ = std::max(durable_lsn_, group.header.durable_lsn);
@@ -78,7 +80,8 @@ void Salvage::dropTornEnd() {
   }
 }
 
-// Records of a whole group, or of a damaged one those whose own checksum holds: acknowledged, so worth keeping.
+// Records of a whole group, or of a damaged one those whose own checksum holds: acknowledged, so
+// worth keeping.
 template <typename Visit>
 Status Salvage::eachRecord(const FoundGroup& group, Visit visit) {
   if (!scan_.isInside(group.offset, group.header.length)) return {};
@@ -123,8 +126,9 @@ void Salvage::learnPuts(const FoundGroup& group) {
   static_cast<void>(eachRecord(group, learn));
 }
 
-// Without a manifest: what part headers show, less what the log says was dropped, each with the dead rows that its
-// SEAL or REPLACE names. A segment's id grows with the age of its rows, so ascending ids are the order of the log.
+// Without a manifest: what part headers show, less what the log says was dropped, each with the
+// dead rows that its SEAL or REPLACE names. A segment's id grows with the age of its rows, so
+// ascending ids are the order of the log.
 void Salvage::listSegments() {
   if (has_manifest_) {
     segments_ = root_.manifest.segments;
@@ -195,7 +199,9 @@ std::shared_ptr<const Segment> Salvage::openSegment(const SegmentEntry& entry) {
   });
   const bool had_payloads = entry.part(PartKind::kPayloads) != nullptr;
   for (uint32_t attempt = 0; attempt < 2; attempt++) {
-    if (wanted.part(PartKind::kBase) == nullptr || wanted.part(PartKind::kVectors) == nullptr) break;
+    if (wanted.part(PartKind::kBase) == nullptr || wanted.part(PartKind::kVectors) == nullptr) {
+      break;
+    }
     std::shared_ptr<const Segment> segment;
     const bool with_payloads = wanted.part(PartKind::kPayloads) != nullptr;
     if (Segment::open(context_, wanted, {}, nullptr, false, &segment).ok()) {
@@ -254,7 +260,8 @@ bool Salvage::readRow(const Segment& segment, uint32_t row, SalvagedRow* out) {
   return true;
 }
 
-// A log run may have been recycled under a segment that no root protects: its record must hold this very row.
+// A log run may have been recycled under a segment that no root protects: its record must hold this
+// very row.
 bool Salvage::adoptedRowIsIts(const Segment& segment, uint32_t row, uint64_t id) {
   const Piece* piece = segment.adoptedPieceOf(row);
   if (piece == nullptr) return true;

@@ -1,4 +1,5 @@
-// From what a scan found to the records of a store: which root counts, which log follows it, which rows live.
+// From what a scan found to the records of a store: which root counts, which log follows it, which
+// rows live.
 #pragma once
 #include "codecs/rotation.hpp"
 #include "engine/rebuild.hpp"
@@ -7,7 +8,8 @@
 
 namespace rve {
 
-// Two passes over what the scan found: prepare() decides and learns names, stream() puts rows. One thread.
+// Two passes over what the scan found: prepare() decides and learns names, stream() puts rows. One
+// thread.
 class Salvage {
  public:
   Salvage(const SalvageScan& scan, CheckReport* report);

@@ -1,5 +1,5 @@
-// The tail: vectors not yet sealed. Their bytes stand in the log and are read through the view; here are their
-// 1-bit codes and what a filter needs, in blocks that readers share.
+// The tail: vectors not yet sealed. Their bytes stand in the log and are read through the view;
+// here are their 1-bit codes and what a filter needs, in blocks that readers share.
 #pragma once
 #include <array>
 #include <atomic>

@@ -1,5 +1,5 @@
-// What the engine's tests share: an engine on the simulated disk, calls that wait, and a reference that answers by
-// looking at every row.
+// What the engine's tests share: an engine on the simulated disk, calls that wait, and a reference
+// that answers by looking at every row.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -49,7 +49,8 @@ inline double refScore(Metric metric, const std::vector<float>& q, const std::ve
 
 // Ids of the k nearest that match, nearest first.
 inline std::vector<int64_t> refQuery(const Reference& reference, Metric metric,
-                                     const std::vector<float>& q, uint32_t k, const Filter& filter) {
+                                     const std::vector<float>& q, uint32_t k,
+                                     const Filter& filter) {
   std::vector<std::pair<double, int64_t>> all;
   for (const auto& [id, row] : reference) {
     if (!refMatches(row, filter)) continue;
@@ -100,8 +101,8 @@ struct TestStore {
     return v;
   }
 
-  // Inserts rows with these ids (empty: `count` assigned ones) and notes them. Every row has its own label of
-  // three, a payload on each third row, and a time of one second each.
+  // Inserts rows with these ids (empty: `count` assigned ones) and notes them. Every row has its
+  // own label of three, a payload on each third row, and a time of one second each.
   Status insert(uint32_t count, const std::string& source, std::vector<uint64_t> ids = {}) {
     InsertBatch b;
     b.count = ids.empty() ? count : static_cast<uint32_t>(ids.size());

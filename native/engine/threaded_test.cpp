@@ -1,5 +1,5 @@
-// The engine with its own threads on the real disk: levels of durability, company in a group, the full queue, and
-// what close() promises. Nothing here sleeps: each step waits for a completion.
+// The engine with its own threads on the real disk: levels of durability, company in a group, the
+// full queue, and what close() promises. Nothing here sleeps: each step waits for a completion.
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -153,7 +153,8 @@ TEST(a_full_queue_answers_busy_and_tells_when_it_has_room) {
     InsertBatch large = s.batch(10);  // most of it payload, so that few rows fill the queue
     large.payload_bytes.resize(10 * size_t{kPayloadBytesMax});
     for (uint32_t row = 1; row <= 10; row++) large.payload_ends.push_back(row * kPayloadBytesMax);
-    status = s.engine->submitInsert(std::move(large), [&](InsertResult&& r) { done.open(r.status); });
+    status =
+        s.engine->submitInsert(std::move(large), [&](InsertResult&& r) { done.open(r.status); });
     if (!status.ok()) break;
     accepted++;
   }
@@ -182,7 +183,8 @@ TEST(close_drains_inserts_ends_queries_and_lets_the_next_opener_in) {
   for (int i = 0; i < 20; i++) {
     QueryRequest request;
     request.vectors = s.batch(1).matrix;
-    REQUIRE_OK(s.engine->submitQuery(std::move(request), nullptr, [&](Status, QueryResult&&) { answered++; }));
+    REQUIRE_OK(s.engine->submitQuery(std::move(request), nullptr,
+                                     [&](Status, QueryResult&&) { answered++; }));
   }
   CHECK_OK(s.engine->close());
   CHECK_EQ(completed.load(), 50u);
@@ -206,7 +208,8 @@ TEST(a_second_writer_is_refused_while_the_first_has_the_store) {
   CHECK_EQ(repairFile(*disk, *clock, *rng, s.options.path, &report).code(), Code::kBusy);
 }
 
-// Method: writers, deleters and queries at once, with seals and links in between. Under ThreadSanitizer too.
+// Method: writers, deleters and queries at once, with seals and links in between. Under
+// ThreadSanitizer too.
 TEST(queries_beside_inserts_deletes_and_seals_return_only_what_was_ever_stored) {
   RealStore s;
   s.options.tuning.freeze_rows = 100;
@@ -219,7 +222,9 @@ TEST(queries_beside_inserts_deletes_and_seals_return_only_what_was_ever_stored) 
       SimRng own(100 + i);
       while (!stop.load(std::memory_order_relaxed)) {
         QueryRequest request;
-        for (int d = 0; d < 16; d++) request.vectors.push_back(static_cast<float>(own.below(1000)) / 100.0f);
+        for (int d = 0; d < 16; d++) {
+          request.vectors.push_back(static_cast<float>(own.below(1000)) / 100.0f);
+        }
         QueryResult result;
         if (!s.engine->query(request, nullptr, &result).ok() || result.degraded) wrong++;
         for (uint32_t j = 1; j < result.counts[0]; j++) {
@@ -236,11 +241,11 @@ TEST(queries_beside_inserts_deletes_and_seals_return_only_what_was_ever_stored) 
     REQUIRE_OK(s.insert(60, &r));
     Gate gate;
     ForgetResult f;
-    REQUIRE_OK(s.engine->submitForget({static_cast<uint64_t>(i) * 30, static_cast<uint64_t>(r.ids[7])},
-                                      [&](ForgetResult&& got) {
-                                        f = std::move(got);
-                                        gate.open(f.status);
-                                      }));
+    REQUIRE_OK(s.engine->submitForget(
+        {static_cast<uint64_t>(i) * 30, static_cast<uint64_t>(r.ids[7])}, [&](ForgetResult&& got) {
+          f = std::move(got);
+          gate.open(f.status);
+        }));
     REQUIRE_OK(gate.wait());
     deleted += f.count;
   }

@@ -65,7 +65,9 @@ TEST(between_the_bounds_a_record_stays_where_it_is) {
   const TierPolicy policy(TierBounds{}, Tier::kArchive);
   for (const float heat : {0.41f, 0.5f, 0.79f}) CHECK(policy.next(Tier::kHot, heat) == Tier::kHot);
   CHECK(policy.next(Tier::kHot, 0.39f) == Tier::kWarm);  // half of 0.8 passed, half of 0.4 not
-  for (const float heat : {0.21f, 0.8f, 0.98f}) CHECK(policy.next(Tier::kWarm, heat) == Tier::kWarm);
+  for (const float heat : {0.21f, 0.8f, 0.98f}) {
+    CHECK(policy.next(Tier::kWarm, heat) == Tier::kWarm);
+  }
   CHECK(policy.next(Tier::kWarm, 0.995f) == Tier::kHot);
   CHECK(policy.next(Tier::kCool, 0.59f) == Tier::kCool);
   CHECK(policy.next(Tier::kCool, 0.61f) == Tier::kWarm);

@@ -53,7 +53,8 @@ VersionHold Versions::hold() {
     }
     VersionHold hold;
     hold.slot_ = &slot;
-    // Announce, then look again: if it is still current, collect() cannot have missed the announcement.
+    // Announce, then look again: if it is still current, collect() cannot have missed the
+    // announcement.
     for (;;) {
       const Version* version = current_.load(std::memory_order_seq_cst);
       slot.store(version, std::memory_order_seq_cst);

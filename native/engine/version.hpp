@@ -1,5 +1,5 @@
-// Versions: what a query reads. Immutable, published by the committer, held by readers through hazard slots
-// (Michael 2004), so that a query takes no lock and a seal never waits for one.
+// Versions: what a query reads. Immutable, published by the committer, held by readers through
+// hazard slots (Michael 2004), so that a query takes no lock and a seal never waits for one.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -50,7 +50,8 @@ class Versions {
   void publish(std::unique_ptr<const Version> version);
   // Any thread. Waits (yielding) only if all kReaderSlotsMax slots are taken.
   VersionHold hold();
-  // Committer: frees what nobody holds; returns the smallest LSN held (the current one's if none is older).
+  // Committer: frees what nobody holds; returns the smallest LSN held (the current one's if none is
+  // older).
   uint64_t collect();
 
  private:

@@ -1,7 +1,8 @@
-// Versions under threads, and the deaths that an older Version must not see. Run these under ThreadSanitizer too.
+// Versions under threads, and the deaths that an older Version must not see. Run these under
+// ThreadSanitizer too.
 //
-// Versions live on the heap here: under AddressSanitizer's use-after-return check g++ 12 gives a stack
-// object less than the 64-byte alignment it asks for.
+// Versions live on the heap here: under AddressSanitizer's use-after-return check g++ 12 gives a
+// stack object less than the 64-byte alignment it asks for.
 #include <memory>
 #include <thread>
 
@@ -35,7 +36,8 @@ TEST(a_held_version_stays_whole_until_it_is_released) {
   CHECK_EQ(versions.hold()->lsn, 9u);
 }
 
-// Method: readers hold and look while one writer publishes and frees; a freed Version would show another sum.
+// Method: readers hold and look while one writer publishes and frees; a freed Version would show
+// another sum.
 TEST(readers_never_see_a_freed_or_older_version_than_before) {
   const auto made = std::make_unique<Versions>();
   Versions& versions = *made;

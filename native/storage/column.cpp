@@ -18,8 +18,9 @@ std::vector<std::byte> encodeColumn(const std::vector<uint64_t>& values) {
   for (size_t b = 0; b < blocks; b++) {
     const size_t first = b * kColumnBlockRows;
     const size_t last = std::min(values.size(), first + kColumnBlockRows);
-    const auto [low, high] = std::minmax_element(values.begin() + static_cast<std::ptrdiff_t>(first),
-                                                 values.begin() + static_cast<std::ptrdiff_t>(last));
+    const auto [low, high] =
+        std::minmax_element(values.begin() + static_cast<std::ptrdiff_t>(first),
+                            values.begin() + static_cast<std::ptrdiff_t>(last));
     const uint32_t width = static_cast<uint32_t>(std::bit_width(*high - *low));
     const uint64_t base = *low;
     const uint32_t at = static_cast<uint32_t>(out.size());

@@ -1,5 +1,6 @@
-// Columns (FORMAT.md 11): 64-bit values packed by frame of reference in blocks of 256 rows (Goldstein et al.,
-// ICDE 1998): each block has its smallest value and a bit width. Consecutive ids cost one byte a row.
+// Columns (FORMAT.md 11): 64-bit values packed by frame of reference in blocks of 256 rows
+// (Goldstein et al., ICDE 1998): each block has its smallest value and a bit width. Consecutive ids
+// cost one byte a row.
 #pragma once
 #include <vector>
 
@@ -16,7 +17,8 @@ std::vector<std::byte> encodeColumn(const std::vector<uint64_t>& values);
 class ColumnView {
  public:
   ColumnView() = default;
-  // kCorrupt if the sizes cannot hold `rows` values. An absent section reads as `absent` everywhere.
+  // kCorrupt if the sizes cannot hold `rows` values. An absent section reads as `absent`
+  // everywhere.
   static Status open(const PartView* part, SectionKind kind, uint32_t rows, uint64_t absent,
                      ColumnView* out);
   [[nodiscard]] bool get(uint32_t row, uint64_t* out) const;

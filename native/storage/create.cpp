@@ -1,4 +1,5 @@
-// Creation (recovery step 0): everything is written under a temporary name and synced before the name appears.
+// Creation (recovery step 0): everything is written under a temporary name and synced before the
+// name appears.
 #include "base/crc32c.hpp"
 #include "base/mutation.hpp"
 #include "storage/store.hpp"
@@ -55,7 +56,8 @@ Status writeFile(File& file, const Layout& layout, const Identity& identity, uin
   }
   // Between the fixed pages nothing will ever stand.
   for (uint32_t place = 0; place < kFixedPlaces; place++) {
-    const uint64_t from = uint64_t{place} * layout.chunk_bytes + (place < 6 ? layout.page_bytes : 0);
+    const uint64_t from =
+        uint64_t{place} * layout.chunk_bytes + (place < 6 ? layout.page_bytes : 0);
     RVE_TRY(file.punch(from, uint64_t{place + 1} * layout.chunk_bytes - from));
   }
   return {};

@@ -1,11 +1,13 @@
-// SEAL, REPLACE, DELETE and SYMBOL records (FORMAT.md 7): how the sealed set, the dead and the names change.
+// SEAL, REPLACE, DELETE and SYMBOL records (FORMAT.md 7): how the sealed set, the dead and the
+// names change.
 #pragma once
 #include "storage/group.hpp"
 #include "storage/manifest.hpp"
 
 namespace rve {
 
-// SEAL: the tail below sealed_upto is in `adds` now. REPLACE: `drops` are in `adds` now; sealed_upto is 0 (R12).
+// SEAL: the tail below sealed_upto is in `adds` now. REPLACE: `drops` are in `adds` now;
+// sealed_upto is 0 (R12).
 struct SegmentEdit {
   uint64_t sealed_upto = 0;
   std::vector<uint64_t> drops;         // segment ids

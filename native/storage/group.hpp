@@ -1,5 +1,6 @@
-// Log groups (FORMAT.md 6): the unit of commit (R1). A group starts on a page and is a multiple of pages long;
-// its header binds it to its place in the chain: epoch, LSN and the previous header's checksum (R8).
+// Log groups (FORMAT.md 6): the unit of commit (R1). A group starts on a page and is a multiple of
+// pages long; its header binds it to its place in the chain: epoch, LSN and the previous header's
+// checksum (R8).
 #pragma once
 #include <vector>
 
@@ -27,7 +28,8 @@ struct GroupHeader {
 
 // Writes the header into the first 64 bytes of `group` after taking the checksum of its body.
 void encodeGroupHeader(GroupHeader* header, MutableBytes group);
-// kCorrupt unless magic, checksum and length hold (length: a positive multiple of the page, at most `room`).
+// kCorrupt unless magic, checksum and length hold (length: a positive multiple of the page, at most
+// `room`).
 Status decodeGroupHeader(Bytes page, const Layout& layout, uint64_t room, GroupHeader* out);
 
 // Record types. The top bit marks those that a reader may skip by length when unknown.
@@ -54,7 +56,8 @@ struct RecordHeader {
   int64_t time_ms = 0;
 };
 
-// Collects records in one page-aligned buffer with room for the header. Reused: no allocation after the first.
+// Collects records in one page-aligned buffer with room for the header. Reused: no allocation after
+// the first.
 class GroupBuilder {
  public:
   explicit GroupBuilder(const Layout& layout);
@@ -65,8 +68,8 @@ class GroupBuilder {
   // Bytes that the group has on disk if `more` bytes of records are added.
   uint32_t paddedWith(uint32_t more) const;
   bool fits(uint32_t more) const { return paddedWith(more) <= layout_.group_bytes_max; }
-  // Starts a record of exactly `body_bytes` (rounded up to 8 with zeros); returns its body, zeroed, and its
-  // offset in the group. Requires fits(recordBytes(body_bytes)).
+  // Starts a record of exactly `body_bytes` (rounded up to 8 with zeros); returns its body, zeroed,
+  // and its offset in the group. Requires fits(recordBytes(body_bytes)).
   MutableBytes begin(const RecordHeader& header, uint32_t body_bytes, uint32_t* record_at);
   // Takes the checksum of the record begun last. Must follow once its body is complete.
   void end();
@@ -91,7 +94,8 @@ class GroupBuilder {
 class RecordIterator {
  public:
   explicit RecordIterator(Bytes group) : group_(group) {}
-  // False at the end. kCorrupt in *status if a length is impossible (a hostile file: checksums are not security).
+  // False at the end. kCorrupt in *status if a length is impossible (a hostile file: checksums are
+  // not security).
   bool next(RecordHeader* header, Bytes* record, uint32_t* record_at, Status* status);
 
  private:
@@ -99,7 +103,8 @@ class RecordIterator {
   size_t at_ = kGroupHeaderBytes;
 };
 
-// Verifies one record's own checksum; `record` starts at its header. Used for random reads of the log.
+// Verifies one record's own checksum; `record` starts at its header. Used for random reads of the
+// log.
 bool recordIsIntact(Bytes record);
 // Reads a record header without its checksum; kCorrupt if the length does not fit.
 Status decodeRecordHeader(Bytes record, RecordHeader* out);

@@ -126,7 +126,8 @@ TEST(hostile_record_lengths_end_the_walk_with_an_error) {
   }
 }
 
-// Fills a PUT_BATCH with known values; `record_before` shifts it so that the matrix needs other padding.
+// Fills a PUT_BATCH with known values; `record_before` shifts it so that the matrix needs other
+// padding.
 struct Put {
   Put(uint16_t flags, uint32_t count, uint32_t dims, Dtype dtype, uint32_t shift)
       : builder(tinyLayout()) {
@@ -152,11 +153,17 @@ struct Put {
     encodePutFixed(shape, at, 4, 5, 6, 7, body);
     if ((flags & kPutIdsConsecutive) != 0) store(body, at.ids_at - skip, uint64_t{100});
     for (uint32_t i = 0; i < count; i++) {
-      if ((flags & kPutIdsConsecutive) == 0) store(body, at.ids_at - skip + 8 * i, uint64_t{100} + i);
+      if ((flags & kPutIdsConsecutive) == 0) {
+        store(body, at.ids_at - skip + 8 * i, uint64_t{100} + i);
+      }
       if ((flags & kPutTimePerRow) != 0) store(body, at.times_at - skip + 8 * i, int64_t{900} + i);
       if ((flags & kPutLabelPerRow) != 0) store(body, at.labels_at - skip + 4 * i, 40 + i);
-      if ((flags & kPutNorms) != 0) store(body, at.norms_at - skip + 4 * i, 2.0f + static_cast<float>(i));
-      if ((flags & kPutPayloads) != 0) store(body, at.payload_ends_at - skip + 4 * i, 3 * ((i + 1) / 2));
+      if ((flags & kPutNorms) != 0) {
+        store(body, at.norms_at - skip + 4 * i, 2.0f + static_cast<float>(i));
+      }
+      if ((flags & kPutPayloads) != 0) {
+        store(body, at.payload_ends_at - skip + 4 * i, 3 * ((i + 1) / 2));
+      }
     }
     record_from = record_at;
     builder.end();
@@ -189,12 +196,12 @@ TEST(put_batches_of_every_flag_combination_read_back) {
           uint32_t begin = 0, end = 0;
           view.payloadOf(i, &begin, &end);
           const bool payloads = (flags & kPutPayloads) != 0;
-          const bool fine = view.idOf(i) == 100 + i &&
-                            view.timeOf(i) == ((flags & kPutTimePerRow) != 0 ? 900 + i : 500) &&
-                            view.labelOf(i) == ((flags & kPutLabelPerRow) != 0 ? 40 + i : 6) &&
-                            view.normOf(i) == ((flags & kPutNorms) != 0 ? 2.0f + static_cast<float>(i) : 1.0f) &&
-                            end - begin == (payloads && i % 2 == 1 ? 3u : 0u) &&
-                            end <= put.record.size();
+          const bool fine =
+              view.idOf(i) == 100 + i &&
+              view.timeOf(i) == ((flags & kPutTimePerRow) != 0 ? 900 + i : 500) &&
+              view.labelOf(i) == ((flags & kPutLabelPerRow) != 0 ? 40 + i : 6) &&
+              view.normOf(i) == ((flags & kPutNorms) != 0 ? 2.0f + static_cast<float>(i) : 1.0f) &&
+              end - begin == (payloads && i % 2 == 1 ? 3u : 0u) && end <= put.record.size();
           if (!fine) wrong++;
         }
       }
@@ -204,11 +211,13 @@ TEST(put_batches_of_every_flag_combination_read_back) {
   CHECK_EQ(read, 64u * 3 * 2);
 }
 
-// Method: every 32-bit word of the record takes hostile values. What is accepted must lie inside the record.
+// Method: every 32-bit word of the record takes hostile values. What is accepted must lie inside
+// the record.
 TEST(hostile_put_batches_are_refused_or_stay_inside_their_record) {
   const uint32_t hostile[] = {0, 1, 6, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF8, 0xFFFFFFFF, 0x01010101};
   uint64_t refused = 0, accepted = 0, outside = 0;
-  for (uint16_t flags : {uint16_t{0}, kPutFlagsKnown, uint16_t{kPutPayloads}, uint16_t{kPutIdsConsecutive}}) {
+  for (uint16_t flags :
+       {uint16_t{0}, kPutFlagsKnown, uint16_t{kPutPayloads}, uint16_t{kPutIdsConsecutive}}) {
     const Put put(flags, 5, 3, Dtype::kF32, 8);
     for (size_t at = 4; at + 4 <= put.record.size(); at += 4) {
       for (const uint32_t value : hostile) {

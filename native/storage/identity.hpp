@@ -29,7 +29,8 @@ struct Identity {
 
 // Fills one page.
 void encodeIdentity(const Identity& identity, MutableBytes page);
-// kNotAStore (magic), kVersion (newer major or unknown incompat bit), kCorrupt (checksum or values).
+// kNotAStore (magic), kVersion (newer major or unknown incompat bit), kCorrupt (checksum or
+// values).
 Status decodeIdentity(Bytes page, Identity* out);
 
 }  // namespace rve

@@ -4,8 +4,8 @@
 
 namespace rve {
 
-// The first eight chunk-sized places hold identity and slots, far enough apart that one flash program unit
-// does not hold a thing and its copy. Chunk numbers start at 1, behind them.
+// The first eight chunk-sized places hold identity and slots, far enough apart that one flash
+// program unit does not hold a thing and its copy. Chunk numbers start at 1, behind them.
 inline constexpr uint32_t kFixedPlaces = 8;
 
 inline uint64_t identityOffset(const Layout& layout, uint32_t copy) {
@@ -47,7 +47,8 @@ inline uint64_t runBytes(const Layout& layout, const Run& run) {
   return uint64_t{run.chunks} * layout.chunk_bytes;
 }
 
-// True if the run lies inside a file of `chunk_count` chunks. Overflow-safe: the numbers come from disk.
+// True if the run lies inside a file of `chunk_count` chunks. Overflow-safe: the numbers come from
+// disk.
 inline bool runIsInside(const Run& run, uint32_t chunk_count) {
   return run.first_chunk >= 1 && run.chunks >= 1 && run.first_chunk <= chunk_count &&
          run.chunks <= chunk_count - run.first_chunk + 1;

@@ -1,4 +1,5 @@
-// The log writer and the walk that finds its end again: torn tails are cut, damage below durable_lsn is a hole.
+// The log writer and the walk that finds its end again: torn tails are cut, damage below
+// durable_lsn is a hole.
 #include "storage/recovery.hpp"
 #include "test/sim/sim_disk.hpp"
 #include "test/test.hpp"

@@ -1,5 +1,5 @@
-// The manifest (FORMAT.md 9): the state of the memory at one LSN. Written whole at each checkpoint, into a run of
-// its own, synced before the slot that names it (R4). Replay goes on from its LSN.
+// The manifest (FORMAT.md 9): the state of the memory at one LSN. Written whole at each checkpoint,
+// into a run of its own, synced before the slot that names it (R4). Replay goes on from its LSN.
 #pragma once
 #include "storage/marks.hpp"
 #include "storage/segment_entry.hpp"
@@ -40,7 +40,7 @@ struct Manifest {
   std::vector<TailGroup> tail;        // in log order
   std::vector<uint32_t> tail_dead;    // ascending ordinals over the rows of `tail`
   std::vector<LogRunEntry> log_runs;  // from the one that holds replay_lsn to the open one
-  std::vector<Run> edit_runs;         // named by records that replay from the other slot passes (R6)
+  std::vector<Run> edit_runs;  // named by records that replay from the other slot passes (R6)
   std::vector<Hole> holes;            // acknowledged log ranges found damaged, for good
 };
 

@@ -84,12 +84,15 @@ TEST(a_manifest_cut_anywhere_is_refused) {
     Manifest got;
     Symbols symbols;
     SourceMarks marks;
-    if (decodeManifest(out.bytes().first(cut), Layout(), kChunks, &got, &symbols, &marks).ok()) accepted++;
+    if (decodeManifest(out.bytes().first(cut), Layout(), kChunks, &got, &symbols, &marks).ok()) {
+      accepted++;
+    }
   }
   CHECK_EQ(accepted, 0u);
 }
 
-// Method: bytes change at random, as an attacker may who takes the checksum anew. What decodes must keep bounds.
+// Method: bytes change at random, as an attacker may who takes the checksum anew. What decodes must
+// keep bounds.
 TEST(a_hostile_manifest_is_refused_or_keeps_every_bound) {
   WireWriter out;
   SourceMarks marks;
@@ -208,7 +211,12 @@ TEST(every_flipped_bit_of_slot_run_header_and_identity_is_found) {
   RunHeader run;
   run.own = {9, 3};
   encodeRunHeader(run, uuid, page);
-  CHECK_EQ(missed(kRunHeaderBytes, [&] { RunHeader r; return decodeRunHeader(page, uuid, 9, &r).ok(); }), 0u);
+  CHECK_EQ(missed(kRunHeaderBytes,
+                  [&] {
+                    RunHeader r;
+                    return decodeRunHeader(page, uuid, 9, &r).ok();
+                  }),
+           0u);
   RunHeader elsewhere;
   CHECK(!decodeRunHeader(page, uuid, 10, &elsewhere).ok());
   Identity identity;

@@ -1,5 +1,6 @@
 // Source marks: which (source, boot, sequence) are stored already, so that a redelivered message is
-// acknowledged and not stored twice. Per (source, boot) the highest sequence and a bitmap of the 1,024 below it.
+// acknowledged and not stored twice. Per (source, boot) the highest sequence and a bitmap of the
+// 1,024 below it.
 #pragma once
 #include <array>
 #include <list>

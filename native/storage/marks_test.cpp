@@ -72,7 +72,8 @@ TEST(marks_survive_encoding_with_their_age_and_their_bitmap) {
   CHECK(back.contains(3, 0, 1ull << 53));
   WireWriter again;
   back.encode(&again);
-  CHECK(std::equal(again.bytes().begin(), again.bytes().end(), out.bytes().begin(), out.bytes().end()));
+  CHECK(std::equal(again.bytes().begin(), again.bytes().end(), out.bytes().begin(),
+                   out.bytes().end()));
 }
 
 TEST(marks_refuse_a_count_that_lies_and_a_mark_that_comes_twice) {

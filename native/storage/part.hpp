@@ -1,5 +1,6 @@
-// Parts (FORMAT.md 10): immutable sections of a segment, each page with its own checksum. Written as a stream
-// into a run, synced before a record names them (R4); read in place through the view, verified at first touch.
+// Parts (FORMAT.md 10): immutable sections of a segment, each page with its own checksum. Written
+// as a stream into a run, synced before a record names them (R4); read in place through the view,
+// verified at first touch.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -50,12 +51,14 @@ uint64_t partPages(const std::vector<SectionPlan>& sections, uint32_t page_bytes
 // Writes the parts of one segment into one run, in order, through a bounded buffer.
 class PartsWriter {
  public:
-  // The run is owned by the caller. The run header is written by begin-of-life; sync is the caller's.
+  // The run is owned by the caller. The run header is written by begin-of-life; sync is the
+  // caller's.
   PartsWriter(File* file, const Layout& layout, const Uuid& uuid, const Run& run,
               uint64_t segment_id, uint32_t epoch);
   Status writeRunHeader();
   // Starts a part; its sections must then be filled in order by append(), exactly as planned.
-  Status begin(PartKind kind, uint32_t rows, uint32_t dims, const std::vector<SectionPlan>& sections);
+  Status begin(PartKind kind, uint32_t rows, uint32_t dims,
+               const std::vector<SectionPlan>& sections);
   Status append(Bytes bytes);
   // File offset at which a planned section of the begun part stands.
   uint64_t sectionOffset(SectionKind kind) const;

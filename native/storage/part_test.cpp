@@ -165,7 +165,8 @@ TEST(columns_round_trip_at_every_width) {
     for (uint64_t& v : values) v = base + (rng.next() & mask);
     values[0] = base;
     values[1] = base + mask;
-    const PartEntry entry = b.write(PartKind::kBase, 1, {{SectionKind::kIds, encodeColumn(values)}});
+    const PartEntry entry =
+        b.write(PartKind::kBase, 1, {{SectionKind::kIds, encodeColumn(values)}});
     std::unique_ptr<PartView> part;
     REQUIRE_OK(b.view(entry, &part));
     ColumnView column;
@@ -183,7 +184,8 @@ TEST(columns_round_trip_at_every_width) {
 TEST(an_absent_column_reads_as_its_default_and_a_short_one_is_refused) {
   Bench b;
   REQUIRE_OK(b.opened);
-  const PartEntry entry = b.write(PartKind::kBase, 1, {{SectionKind::kIds, encodeColumn({1, 2, 3})}});
+  const PartEntry entry =
+      b.write(PartKind::kBase, 1, {{SectionKind::kIds, encodeColumn({1, 2, 3})}});
   std::unique_ptr<PartView> part;
   REQUIRE_OK(b.view(entry, &part));
   ColumnView column;
@@ -191,7 +193,8 @@ TEST(an_absent_column_reads_as_its_default_and_a_short_one_is_refused) {
   uint64_t got = 0;
   CHECK(column.get(2, &got));
   CHECK_EQ(got, 77u);
-  CHECK_EQ(ColumnView::open(part.get(), SectionKind::kIds, 2000, 0, &column).code(), Code::kCorrupt);
+  CHECK_EQ(ColumnView::open(part.get(), SectionKind::kIds, 2000, 0, &column).code(),
+           Code::kCorrupt);
 }
 
 // Method: the bytes of a column are damaged before the checksum is taken, as an attacker would.

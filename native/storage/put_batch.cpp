@@ -14,8 +14,8 @@ enum : size_t {
   kLabelAt = 20,
   kSequenceAt = 24,
   kMatrixAt = 32,
-  kPayloadAt = 36,
-  kFixedEndAt = 40,  // zero from here to kPutFixedBytes
+  // Zero from here to kPutFixedBytes.
+  kPayloadAt = 36, kFixedEndAt = 40,
 };
 
 }  // namespace
@@ -127,7 +127,8 @@ float PutView::normOf(uint32_t row) const {
 void PutView::payloadOf(uint32_t row, uint32_t* begin, uint32_t* end) const {
   *begin = *end = 0;
   if ((shape.flags & kPutPayloads) == 0) return;
-  const uint32_t from = row == 0 ? 0 : load<uint32_t>(record, at.payload_ends_at + 4ull * (row - 1));
+  const uint32_t from =
+      row == 0 ? 0 : load<uint32_t>(record, at.payload_ends_at + 4ull * (row - 1));
   *begin = at.payload_at + from;
   *end = at.payload_at + load<uint32_t>(record, at.payload_ends_at + 4ull * row);
 }

@@ -1,5 +1,5 @@
-// PUT_BATCH records (FORMAT.md 7.1): rows of one source. Written by the committer straight into a group, read in
-// place through the view: the log's matrix is the hot tier at first.
+// PUT_BATCH records (FORMAT.md 7.1): rows of one source. Written by the committer straight into a
+// group, read in place through the view: the log's matrix is the hot tier at first.
 #pragma once
 #include "storage/group.hpp"
 
@@ -11,8 +11,8 @@ enum : uint16_t {
   kPutSequence = 2,        // source, boot and sequence are a dedupe key
   kPutLabelPerRow = 4,
   kPutTimePerRow = 8,
-  kPutPayloads = 16,
-  kPutNorms = 32,          // cosine: rows are unit vectors, norms stand apart
+  // Cosine: rows are unit vectors, norms stand apart.
+  kPutPayloads = 16, kPutNorms = 32,
 };
 inline constexpr uint16_t kPutFlagsKnown = 63;
 
@@ -36,8 +36,8 @@ struct PutLayout {
 
 inline constexpr uint32_t kPutFixedBytes = 48;  // body fields before the arrays
 
-// `record_at` is the record's offset in its group: the matrix is aligned to 64 bytes in the file, so the padding
-// before it depends on where the record starts.
+// `record_at` is the record's offset in its group: the matrix is aligned to 64 bytes in the file,
+// so the padding before it depends on where the record starts.
 PutLayout layoutPut(const PutShape& shape, uint32_t record_at);
 // An upper bound of record_bytes over all positions.
 uint64_t putBytesMax(const PutShape& shape);

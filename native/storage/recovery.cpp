@@ -16,10 +16,11 @@ std::vector<Root> readSlots(File& file, const Layout& layout, const Uuid& uuid,
     bool found = false;
     for (uint32_t copy = 0; copy < 2; copy++) {
       Slot slot;
-      // From the device: a failed sync leaves a slot in the cache that the device does not hold, and the next
-      // checkpoint would then overwrite the only slot that is really there (R9).
+      // From the device: a failed sync leaves a slot in the cache that the device does not hold,
+      // and the next checkpoint would then overwrite the only slot that is really there (R9).
       const uint64_t at = slotOffset(layout, which, copy);
-      const Status read = RVE_MUTATED(kSlotCacheTrusted) ? file.read(at, page) : file.readDevice(at, page);
+      const Status read =
+          RVE_MUTATED(kSlotCacheTrusted) ? file.read(at, page) : file.readDevice(at, page);
       if (!read.ok()) continue;
       if (!decodeSlot(page, uuid, &slot).ok()) continue;
       const bool inside = runIsInside(slot.manifest, chunk_count) &&
@@ -103,8 +104,8 @@ class Walk {
   }
 
  private:
-  // A successor outside the file: the run was opened after the file grew, and the cut took the growth back. So
-  // nothing in it was ever synced.
+  // A successor outside the file: the run was opened after the file grew, and the cut took the
+  // growth back. So nothing in it was ever synced.
   bool readRunHeader(const Run& run, RunHeader* header) {
     if (!runIsInside(run, chunk_count_)) return false;
     if (!file_.read(runOffset(layout_, run), page_).ok()) return false;
@@ -167,13 +168,15 @@ class Walk {
     if (next->sequence != header_.sequence + 1) return false;
     epoch_seen_ = std::max(epoch_seen_, next->epoch);
     if (!readGroup(next->own, layout_.page_bytes, g)) return false;
-    // Header and first group share a life and a window. An older group behind a younger header is what an earlier
-    // life left there; an older header before a younger group names a successor that has other owners by now.
+    // Header and first group share a life and a window. An older group behind a younger header is
+    // what an earlier life left there; an older header before a younger group names a successor
+    // that has other owners by now.
     return g->epoch == next->epoch && links(*g, lsn_, true);
   }
 
-  // A life that found the end torn may have gone on in the successor, and left the header of the torn group
-  // standing here; or the other way round. Where both would go on, the younger epoch is the log.
+  // A life that found the end torn may have gone on in the successor, and left the header of the
+  // torn group standing here; or the other way round. Where both would go on, the younger epoch is
+  // the log.
   bool stepOn() {
     GroupHeader here, there;
     RunHeader next;
@@ -190,8 +193,8 @@ class Walk {
     return true;
   }
 
-  // Step 6: a later group that says that what is missing here was durable proves corruption, not a torn tail.
-  // Looks through `run` from `at` on, where LSN `lsn` would stand.
+  // Step 6: a later group that says that what is missing here was durable proves corruption, not a
+  // torn tail. Looks through `run` from `at` on, where LSN `lsn` would stand.
   bool findBeyond(const Run& run, uint64_t at, uint64_t lsn, GroupHeader* g, uint64_t* found_at) {
     const uint64_t end = std::min(runBytes(layout_, run),
                                   at + layout_.group_bytes_max + layout_.page_bytes);
@@ -224,14 +227,17 @@ class Walk {
     return true;
   }
 
-  // The log's end, but the successor holds groups that say otherwise, behind a header that cannot be read: where
-  // the log goes on from there is unknown, so this store needs repair.
+  // The log's end, but the successor holds groups that say otherwise, behind a header that cannot
+  // be read: where the log goes on from there is unknown, so this store needs repair.
   bool successorIsLost() {
     RunHeader next;
-    if (readRunHeader(header_.next, &next) || !runIsInside(header_.next, chunk_count_)) return false;
+    if (readRunHeader(header_.next, &next) || !runIsInside(header_.next, chunk_count_)) {
+      return false;
+    }
     const uint64_t end = std::min<uint64_t>(runBytes(layout_, header_.next),
                                             2ull * layout_.page_bytes + layout_.group_bytes_max);
-    for (uint64_t at = layout_.page_bytes; at + layout_.page_bytes <= end; at += layout_.page_bytes) {
+    for (uint64_t at = layout_.page_bytes; at + layout_.page_bytes <= end;
+         at += layout_.page_bytes) {
       GroupHeader g;
       if (!readGroup(header_.next, at, &g) || g.epoch < epoch_) continue;
       if (g.lsn > lsn_ && g.durable_lsn > lsn_) return true;
@@ -247,8 +253,8 @@ class Walk {
     }
   }
 
-  // Bodies below the largest durable_lsn must be whole, else acknowledged data is damaged; the first bad one
-  // beyond it is where an unfinished window was torn.
+  // Bodies below the largest durable_lsn must be whole, else acknowledged data is damaged; the
+  // first bad one beyond it is where an unfinished window was torn.
   void verifyBodies() {
     for (size_t i = 0; i < out_->groups.size(); i++) {
       WalkedGroup& w = out_->groups[i];
@@ -280,14 +286,15 @@ class Walk {
     }
   }
 
-  // A run's header rides in the window of its first group, at `offset`: after a failed sync the cache may hold
-  // what the device does not, and nobody would write that page again.
+  // A run's header rides in the window of its first group, at `offset`: after a failed sync the
+  // cache may hold what the device does not, and nobody would write that page again.
   bool runHeaderIsOnDevice(uint64_t offset) {
     for (const WalkedRun& run : out_->runs) {
       const uint64_t at = runOffset(layout_, run.run);
       if (at + layout_.page_bytes != offset) continue;
       RunHeader header;
-      return file_.readDevice(at, page_).ok() && decodeRunHeader(page_, uuid_, run.run.first_chunk, &header).ok() &&
+      return file_.readDevice(at, page_).ok() &&
+             decodeRunHeader(page_, uuid_, run.run.first_chunk, &header).ok() &&
              header.sequence == run.sequence && header.first_lsn == run.first_lsn;
     }
     return true;
@@ -308,8 +315,8 @@ class Walk {
     if (group > 0) logical_ms_ = out_->groups.back().header.logical_ms;
   }
 
-  // R8: a window that was to open the successor and of which the header page is incomplete, but the group is there.
-  // Its epoch is taken, and what this life writes over it must not complete it.
+  // R8: a window that was to open the successor and of which the header page is incomplete, but the
+  // group is there. Its epoch is taken, and what this life writes over it must not complete it.
   void lookForUnfinished() {
     RunHeader next;
     GroupHeader g;

@@ -1,5 +1,5 @@
-// Finding the end of the log after a crash (STORAGE.md 2.8, steps 3 to 6). Reads only: nothing here writes, so a
-// cut during recovery adds no states.
+// Finding the end of the log after a crash (STORAGE.md 2.8, steps 3 to 6). Reads only: nothing here
+// writes, so a cut during recovery adds no states.
 #pragma once
 #include <vector>
 
@@ -48,7 +48,8 @@ struct LogWalk {
   bool beyond_durable = false;      // groups were found whose sync is not proven (R10)
 };
 
-// Walks the log from the slot's manifest_lsn. kCorrupt only if not even the scan run's header can be read.
+// Walks the log from the slot's manifest_lsn. kCorrupt only if not even the scan run's header can
+// be read.
 Status walkLog(File& file, const Layout& layout, const Uuid& uuid, uint32_t chunk_count,
                const Slot& slot, LogWalk* out);
 

@@ -1,4 +1,5 @@
-// Run headers (FORMAT.md 5): the first page of every run of chunks says what the run is and where it belongs.
+// Run headers (FORMAT.md 5): the first page of every run of chunks says what the run is and where
+// it belongs.
 #pragma once
 #include "storage/identity.hpp"
 

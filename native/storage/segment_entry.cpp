@@ -97,7 +97,8 @@ bool decodeEntry(WireReader* in, const Layout& layout, uint32_t chunk_count, Seg
   }
   const PartEntry* base = out->part(PartKind::kBase);
   if (in->failed() || base == nullptr || out->part(PartKind::kVectors) == nullptr) return false;
-  // A row has at least 16 bytes of 1-bit code: what a reader sets up per row is bounded by the file.
+  // A row has at least 16 bytes of 1-bit code: what a reader sets up per row is bounded by the
+  // file.
   return uint64_t{out->rows} * 16 <= uint64_t{base->pages} * layout.page_bytes &&
          out->id_min <= out->id_max && out->id_max <= kIdMax;
 }

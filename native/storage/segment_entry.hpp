@@ -1,5 +1,5 @@
-// What SEAL, REPLACE and the manifest say of a segment (FORMAT.md 8): its parts with the checksums that bind
-// them (the parent holds the child's), the log runs it has adopted, and its dead rows.
+// What SEAL, REPLACE and the manifest say of a segment (FORMAT.md 8): its parts with the checksums
+// that bind them (the parent holds the child's), the log runs it has adopted, and its dead rows.
 #pragma once
 #include <vector>
 

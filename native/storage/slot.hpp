@@ -1,5 +1,5 @@
-// Superblock slots (FORMAT.md 4): the two roots that alternate, each with a copy. A slot names a manifest that
-// was synced before it (R4), and where in the log recovery goes on from there.
+// Superblock slots (FORMAT.md 4): the two roots that alternate, each with a copy. A slot names a
+// manifest that was synced before it (R4), and where in the log recovery goes on from there.
 #pragma once
 #include "storage/identity.hpp"
 
@@ -12,7 +12,7 @@ struct Slot {
   uint64_t replay_lsn = 0;      // oldest unsealed PUT: the log is kept from here
   uint64_t manifest_lsn = 0;    // every edit below is in the manifest
   uint64_t durable_lsn = 0;
-  Run scan;                     // log run that holds manifest_lsn, or whose successor starts with it
+  Run scan;  // log run that holds manifest_lsn, or whose successor starts with it
   Run manifest;
   uint32_t manifest_bytes = 0;
   uint32_t manifest_crc = 0;
@@ -25,7 +25,8 @@ struct Slot {
   uint64_t feature_incompat = 0;
   uint32_t flags = 0;           // kSlotClean
   uint32_t chunk_count = 0;
-  uint32_t last_group_crc = 0;  // header crc of the group that ends at manifest_lsn; 0 before the first
+  // Header crc of the group that ends at manifest_lsn; 0 before the first.
+  uint32_t last_group_crc = 0;
   uint32_t previous_slot_crc = 0;
   uint32_t own_crc = 0;         // set by decode
 };
@@ -33,7 +34,8 @@ struct Slot {
 inline constexpr uint32_t kSlotClean = 1;  // written by close(); information only
 
 void encodeSlot(const Slot& slot, const Uuid& uuid, MutableBytes page);
-// kCorrupt unless checksum, identity and magic hold. Run bounds are checked by the caller, who knows the file.
+// kCorrupt unless checksum, identity and magic hold. Run bounds are checked by the caller, who
+// knows the file.
 Status decodeSlot(Bytes page, const Uuid& uuid, Slot* out);
 
 }  // namespace rve

@@ -70,7 +70,8 @@ uint32_t SpaceMap::findFree(uint32_t chunks) const {
   return 0;
 }
 
-// Extends the file by a step of 1/8, between 1 and 64 MiB (16 to 1,024 chunks), so that a full disk shows here.
+// Extends the file by a step of 1/8, between 1 and 64 MiB (16 to 1,024 chunks), so that a full disk
+// shows here.
 Status SpaceMap::growBy(uint32_t chunks, uint32_t at_least) {
   const uint32_t count = static_cast<uint32_t>(chunks_.size() - 1);
   if (count >= chunks_max_ || at_least > chunks_max_ - count) {
@@ -101,7 +102,8 @@ Status SpaceMap::secure(uint32_t first, uint32_t chunks) {
   return {};
 }
 
-// R7: what stays free beside the run about to be given must cover `floor`, as allocated space, never as a hole.
+// R7: what stays free beside the run about to be given must cover `floor`, as allocated space,
+// never as a hole.
 Status SpaceMap::holdBack(uint32_t floor, uint32_t first, uint32_t chunks) {
   if (floor == 0) return {};
   uint32_t left = freeCount() - chunks;

@@ -1,5 +1,6 @@
-// Which chunks are free (rules R6 and R7). A chunk is reusable only when nobody pins it: neither slot, nor the
-// live state, nor the log, nor a Version. Pins are counted per chunk, so shared runs need no owner.
+// Which chunks are free (rules R6 and R7). A chunk is reusable only when nobody pins it: neither
+// slot, nor the live state, nor the log, nor a Version. Pins are counted per chunk, so shared runs
+// need no owner.
 #pragma once
 #include <memory>
 #include <mutex>
@@ -53,10 +54,11 @@ class SpaceMap {
   uint32_t chunkCount() const;
   // Chunks held back from kData, as allocated space (R7). Grows the file when needed.
   void setReserve(uint32_t chunks);
-  // First fit of `chunks` in a row, growing the file if nothing fits. The run comes pinned. kNoSpace leaves
-  // everything as it was.
+  // First fit of `chunks` in a row, growing the file if nothing fits. The run comes pinned.
+  // kNoSpace leaves everything as it was.
   Status allocate(uint32_t chunks, SpacePurpose purpose, RunPin* out);
-  // Gives the tail part of an owned run back, keeping the first `chunks`. The pin must be the only one.
+  // Gives the tail part of an owned run back, keeping the first `chunks`. The pin must be the only
+  // one.
   void shorten(RunPin* pin, uint32_t chunks);
   // Punches free space beyond the reserve into holes.
   Status trim();
@@ -68,8 +70,9 @@ class SpaceMap {
 
  private:
   friend class RunPin;
-  // kWritten: somebody held it, so its device blocks hold bytes; kAllocated: reserved and, as far as known, never
-  // written since, which makes the first sync of each page dear (ext4 notes in its journal that it holds data now).
+  // kWritten: somebody held it, so its device blocks hold bytes; kAllocated: reserved and, as far
+  // as known, never written since, which makes the first sync of each page dear (ext4 notes in its
+  // journal that it holds data now).
   enum class State : uint8_t { kHole, kAllocated, kWritten };
   struct Chunk {
     uint32_t pins = 0;

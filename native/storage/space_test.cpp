@@ -58,14 +58,17 @@ TEST(no_two_pins_ever_share_a_chunk) {
       continue;
     }
     RunPin pin;
-    if (!b.map->allocate(1 + static_cast<uint32_t>(rng.below(7)), SpacePurpose::kSystem, &pin).ok()) {
+    if (!b.map->allocate(1 + static_cast<uint32_t>(rng.below(7)), SpacePurpose::kSystem, &pin)
+             .ok()) {
       refused++;
       continue;
     }
     for (const RunPin& other : pins) {
       const Run& x = pin.run();
       const Run& y = other.run();
-      if (x.first_chunk < y.first_chunk + y.chunks && y.first_chunk < x.first_chunk + x.chunks) shared++;
+      if (x.first_chunk < y.first_chunk + y.chunks && y.first_chunk < x.first_chunk + x.chunks) {
+        shared++;
+      }
     }
     pins.push_back(std::move(pin));
     if (step % 500 == 499) CHECK_OK(b.map->trim());

@@ -119,16 +119,16 @@ Status Store::chooseRoot() {
   return why;
 }
 
-// Step 8, first half: pins for both roots and for the log from the smaller replay_lsn. The segments of the live
-// state are pinned by whoever opens them.
+// Step 8, first half: pins for both roots and for the log from the smaller replay_lsn. The segments
+// of the live state are pinned by whoever opens them.
 Status Store::protectRoots(const std::vector<Root>& roots) {
   const uint32_t chunk_count = space_->chunkCount();
   const auto inside = [&](const Run& run) { return runIsInside(run, chunk_count); };
   uint64_t replay_lsn = root_.manifest.replay_lsn;
   for (const Root& candidate : roots) {
     Root root = candidate;
-    // Slots alternate: the other one is the generation before. One older than that is what a cut checkpoint left
-    // in a copy; what it names was given to others long ago.
+    // Slots alternate: the other one is the generation before. One older than that is what a cut
+    // checkpoint left in a copy; what it names was given to others long ago.
     if (root.which != root_.which && root.slot.generation + 1 != root_.slot.generation) continue;
     Symbols symbols;
     SourceMarks marks;
@@ -148,12 +148,13 @@ Status Store::protectRoots(const std::vector<Root>& roots) {
     for (const Run& run : root.manifest.edit_runs) edits.pins.push_back(RunPin(space_.get(), run));
     if (root.which == root_.which) edit_runs_.push_back(std::move(edits));
   }
-  // The chosen manifest lists the runs that replay from it walks through, and from the root before it if that
-  // still counts; else those are free.
+  // The chosen manifest lists the runs that replay from it walks through, and from the root before
+  // it if that still counts; else those are free.
   const std::vector<LogRunEntry>& log_runs = root_.manifest.log_runs;
   for (size_t i = 0; i < log_runs.size(); i++) {
     const LogRunEntry& entry = log_runs[i];
-    // One that ends just there stays, as in LogWriter::runsFrom: the older slot names it as its open run.
+    // One that ends just there stays, as in LogWriter::runsFrom: the older slot names it as its
+    // open run.
     const auto endsBefore = [&](uint64_t lsn) {
       return i + 1 < log_runs.size() && log_runs[i + 1].first_lsn < lsn;
     };
@@ -184,8 +185,8 @@ std::vector<Run> Store::ownRuns() const {
   return own;
 }
 
-// A log run that only the root before needs, and that others have by now: that root is a copy which a cut checkpoint
-// left behind in the slot of a later one, since rotten. It protects nothing.
+// A log run that only the root before needs, and that others have by now: that root is a copy which
+// a cut checkpoint left behind in the slot of a later one, since rotten. It protects nothing.
 bool Store::overlapsOwn(const Run& run) const {
   for (const Run& own : ownRuns()) {
     const bool apart = own.first_chunk + own.chunks <= run.first_chunk ||
@@ -196,8 +197,8 @@ bool Store::overlapsOwn(const Run& run) const {
   return false;
 }
 
-// Step 8, second half: what the chosen root and its log own does not overlap. Runs that are shared whole (parts
-// of one segment, adopted log runs) count once.
+// Step 8, second half: what the chosen root and its log own does not overlap. Runs that are shared
+// whole (parts of one segment, adopted log runs) count once.
 Status Store::checkOwners() const {
   std::vector<Run> owned = ownRuns();
   for (const LogRunEntry& entry : log_->runsFrom(0)) owned.push_back(entry.run);
@@ -233,10 +234,11 @@ void Store::keepEditRuns(uint64_t lsn, std::vector<RunPin> runs) {
 
 Status Store::finishOpen() {
   if (read_only_) return {};
-  // A kill between the rename and the folder's sync of creation leaves a name that power loss may take back.
+  // A kill between the rename and the folder's sync of creation leaves a name that power loss may
+  // take back.
   if (!RVE_MUTATED(kNoRecoveryFolderSync)) RVE_TRY(disk_->syncFolder(path_));
-  // What recovery read may stand in the page cache only: groups beyond the proven part, but also a slot whose
-  // write was cut short by a kill. Nothing may build on it before it is durable.
+  // What recovery read may stand in the page cache only: groups beyond the proven part, but also a
+  // slot whose write was cut short by a kill. Nothing may build on it before it is durable.
   if (!RVE_MUTATED(kNoRecoverySync)) {
     RVE_TRY(file_->sync());
     countSync();
@@ -259,7 +261,8 @@ Status Store::checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint6
   const uint32_t older = RVE_MUTATED(kSlotInPlace) ? newest_ : 1 - newest_;
   manifest->lsn = log_->durableLsn();
   manifest->next_id = next_id;
-  // R6: also the runs that replay from the root that stays would walk through, so that the next open keeps them.
+  // R6: also the runs that replay from the root that stays would walk through, so that the next
+  // open keeps them.
   manifest->log_runs =
       log_->runsFrom(std::min(manifest->replay_lsn, roots_[newest_].slot.replay_lsn));
   manifest->holes = holes_;
@@ -345,8 +348,9 @@ Status Store::checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint6
   return {};
 }
 
-// A cut checkpoint may leave one copy of the slot behind the other. It is written again, and synced with the
-// manifest, before the other slot is touched: else the next cut could leave only the copy of long ago.
+// A cut checkpoint may leave one copy of the slot behind the other. It is written again, and synced
+// with the manifest, before the other slot is touched: else the next cut could leave only the copy
+// of long ago.
 Status Store::healNewestSlot() {
   if (newest_copies_ == 3) return {};
   std::vector<std::byte> page(layout_.page_bytes);
@@ -370,7 +374,8 @@ Status Store::holdCheckpointRun(uint64_t growth) {
   return {};
 }
 
-// R6: the log from the smaller replay_lsn, and the runs named behind the smaller manifest_lsn, stay.
+// R6: the log from the smaller replay_lsn, and the runs named behind the smaller manifest_lsn,
+// stay.
 void Store::releaseLog() {
   const RootState& newest = roots_[newest_];
   const RootState& other = roots_[1 - newest_];

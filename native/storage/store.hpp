@@ -1,5 +1,6 @@
-// One store file: identity, roots, space, log and manifest under one roof. The engine decides what records mean;
-// the store decides where bytes stand and when they are durable. One writer thread; reads through view().
+// One store file: identity, roots, space, log and manifest under one roof. The engine decides what
+// records mean; the store decides where bytes stand and when they are durable. One writer thread;
+// reads through view().
 #pragma once
 #include <functional>
 #include <memory>
@@ -27,8 +28,8 @@ struct StoreOptions {
 
 class Store {
  public:
-  // Steps 0 to 6 of recovery: lock, identity, slots, manifest, walk. Creates a missing file. After it the caller
-  // rebuilds its state from manifest() and replay(), then calls finishOpen().
+  // Steps 0 to 6 of recovery: lock, identity, slots, manifest, walk. Creates a missing file. After
+  // it the caller rebuilds its state from manifest() and replay(), then calls finishOpen().
   static Status open(const StoreOptions& options, std::unique_ptr<Store>* out);
 
   const Layout& layout() const { return layout_; }
@@ -54,14 +55,16 @@ class Store {
   // R10: syncs what recovery found beyond the proven part. Before the first acknowledgement.
   Status finishOpen();
 
-  // R7: makes sure that the next manifest has its run, before an insert takes space. kNoSpace. Cheap when held.
-  // `growth`: bytes that the next manifest may be larger than the last one.
+  // R7: makes sure that the next manifest has its run, before an insert takes space. kNoSpace.
+  // Cheap when held. `growth`: bytes that the next manifest may be larger than the last one.
   Status holdCheckpointRun(uint64_t growth);
-  // Writes a manifest and then the older slot (R4); what only older roots needed becomes free. `segments` are the
-  // pins of the live segments. Fills in log runs, holes and edit runs. Two syncs.
+  // Writes a manifest and then the older slot (R4); what only older roots needed becomes free.
+  // `segments` are the pins of the live segments. Fills in log runs, holes and edit runs. Two
+  // syncs.
   Status checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint64_t next_id, bool clean);
 
-  // close(): reads go on through the view until the Store is destroyed, but another opener may come.
+  // close(): reads go on through the view until the Store is destroyed, but another opener may
+  // come.
   void releaseLock() { file_->unlock(); }
 
   // R9: after the first failed write or sync the store refuses writes for good.

@@ -1,5 +1,5 @@
-// Names of sources and labels, numbered from 1 in the order of their first use (0: none). Never hashed, never
-// removed: a number in a record means the same name for good.
+// Names of sources and labels, numbered from 1 in the order of their first use (0: none). Never
+// hashed, never removed: a number in a record means the same name for good.
 #pragma once
 #include <map>
 #include <shared_mutex>
@@ -35,7 +35,9 @@ class Symbols {
     std::vector<std::string> names;
     std::map<std::string, uint32_t> numbers;
   };
-  const Table& table(SymbolKind kind) const { return kind == SymbolKind::kSource ? sources_ : labels_; }
+  const Table& table(SymbolKind kind) const {
+    return kind == SymbolKind::kSource ? sources_ : labels_;
+  }
   Table& table(SymbolKind kind) { return kind == SymbolKind::kSource ? sources_ : labels_; }
 
   mutable std::shared_mutex mutex_;

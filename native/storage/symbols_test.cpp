@@ -6,8 +6,15 @@ namespace rve::test {
 namespace {
 
 TEST(a_name_is_one_to_256_bytes_of_well_formed_utf8) {
-  const char* good[] = {"a", "pumpe-3", "\xC3\xA4", "\xE2\x82\xAC", "\xF0\x9F\x94\xA5", "\xED\x9F\xBF",
-                        "\xEE\x80\x80", "\xF4\x8F\xBF\xBF", "\x7F"};
+  const char* good[] = {"a",
+                        "pumpe-3",
+                        "\xC3\xA4",
+                        "\xE2\x82\xAC",
+                        "\xF0\x9F\x94\xA5",
+                        "\xED\x9F\xBF",
+                        "\xEE\x80\x80",
+                        "\xF4\x8F\xBF\xBF",
+                        "\x7F"};
   for (const char* name : good) CHECK(nameIsValid(name));
   const char* bad[] = {"\x80",              // a lone continuation
                        "\xC0\xAF",          // overlong
@@ -24,7 +31,8 @@ TEST(a_name_is_one_to_256_bytes_of_well_formed_utf8) {
   CHECK(!nameIsValid(std::string(kNameBytesMax + 1, 'x')));
 }
 
-// Method: RFC 3629 by decoding code points, compared on every 2-byte string and on random longer ones.
+// Method: RFC 3629 by decoding code points, compared on every 2-byte string and on random longer
+// ones.
 bool decodes(const std::string& s) {
   if (s.empty()) return false;
   for (size_t i = 0; i < s.size();) {
@@ -39,7 +47,9 @@ bool decodes(const std::string& s) {
       point = point << 6 | (next & 0x3F);
     }
     const uint32_t least[] = {1, 0x80, 0x800, 0x10000};
-    if (point < least[extra] || point > 0x10FFFF || (point >= 0xD800 && point < 0xE000)) return false;
+    if (point < least[extra] || point > 0x10FFFF || (point >= 0xD800 && point < 0xE000)) {
+      return false;
+    }
     i += static_cast<size_t>(extra) + 1;
   }
   return true;

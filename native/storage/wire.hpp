@@ -1,5 +1,5 @@
-// Append and read plain values in order, for records and manifests whose size varies. The reader never reads
-// past its end: a short input turns it into the failed state, which is checked once.
+// Append and read plain values in order, for records and manifests whose size varies. The reader
+// never reads past its end: a short input turns it into the failed state, which is checked once.
 #pragma once
 #include <string>
 #include <vector>
@@ -77,7 +77,8 @@ class WireReader {
     for (size_t i = 0; i < bytes.size(); i++) name[i] = static_cast<char>(bytes[i]);
     return name;
   }
-  // A count whose items take at least `bytes_each`: fails rather than letting a caller allocate for a lie.
+  // A count whose items take at least `bytes_each`: fails rather than letting a caller allocate for
+  // a lie.
   uint32_t getCount(uint64_t bytes_each) {
     const uint64_t count = getVarint();
     if (count > remaining() / bytes_each) failed_ = true;

@@ -95,15 +95,17 @@ bool checkEqual(const A& a, const B& b, const char* file, int line, const char* 
 #define CHECK_EQ(got, wanted) \
   (void)::rve::test::checkEqual((got), (wanted), __FILE__, __LINE__, #got " == " #wanted)
 
-#define REQUIRE(...)                                                                          \
-  do {                                                                                        \
-    if (!::rve::test::report(static_cast<bool>(__VA_ARGS__), __FILE__, __LINE__, #__VA_ARGS__, {})) \
-      return;                                                                                 \
+#define REQUIRE(...)                                                                           \
+  do {                                                                                         \
+    if (!::rve::test::report(static_cast<bool>(__VA_ARGS__), __FILE__, __LINE__, #__VA_ARGS__, \
+                             {}))                                                              \
+      return;                                                                                  \
   } while (0)
 
-#define REQUIRE_EQ(got, wanted)                                                               \
-  do {                                                                                        \
-    if (!::rve::test::checkEqual((got), (wanted), __FILE__, __LINE__, #got " == " #wanted)) return; \
+#define REQUIRE_EQ(got, wanted)                                                             \
+  do {                                                                                      \
+    if (!::rve::test::checkEqual((got), (wanted), __FILE__, __LINE__, #got " == " #wanted)) \
+      return;                                                                               \
   } while (0)
 
 // A Status that must be ok; prints its code and message where it is not.

@@ -1,15 +1,17 @@
 // ruvector-edge: the door to the engine for C++. (C programs: rve.h, the same door as a C ABI.)
 //
-// One Engine is one open memory: one file, one writer, any number of querying threads. An insert is durable
-// before its completion runs (at the default level), searchable at once, and found again after power loss.
+// One Engine is one open memory: one file, one writer, any number of querying threads. An insert is
+// durable before its completion runs (at the default level), searchable at once, and found again
+// after power loss.
 //
 //   rve::OpenOptions options;
 //   options.path = "robot.rve"; options.dimensions = 128;
 //   std::unique_ptr<rve::Engine> memory;
 //   rve::Status status = rve::Engine::open(options, &memory);
 //
-// Every call is thread-safe unless it says otherwise. Nothing throws. Completions run on the engine's
-// committer or query threads, must be short, and must not call back into submit* (they may hand over).
+// Every call is thread-safe unless it says otherwise. Nothing throws. Completions run on the
+// engine's committer or query threads, must be short, and must not call back into submit* (they may
+// hand over).
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -34,8 +36,8 @@ enum class Durability : uint8_t {
   kSync,      // as kGroup, and no other call rides in its group
 };
 
-// How the file is cut (FORMAT.md 1). open() accepts a file of this layout only; the crash enumerator passes tiny
-// ones so that it can visit every state.
+// How the file is cut (FORMAT.md 1). open() accepts a file of this layout only; the crash
+// enumerator passes tiny ones so that it can visit every state.
 struct Layout {
   uint32_t page_bytes = 4096;                // header, group and checksum unit; power of two
   uint32_t chunk_bytes = 64 * 1024;          // unit of space
@@ -47,23 +49,23 @@ struct Layout {
 
 // What background work may do on its own. Tests set all_manual and call the jobs themselves.
 struct Tuning {
-  bool all_manual = false;              // no threads: pump() commits, maintain() runs one job at a time
+  bool all_manual = false;  // no threads: pump() commits, maintain() runs one job at a time
   uint32_t query_threads = 0;           // 0: cores - 1, at least 1
   uint32_t freeze_rows = 8192;          // the tail is sealed from this many rows on
   uint64_t checkpoint_log_bytes = 4u << 20;
   uint32_t checkpoint_groups = 256;
   uint32_t checkpoint_idle_ms = 30'000; // after the last write, when fewer
-  // Callers that wait for each small group: this many in a row, each begun within this time of the one before, and
-  // the log zeroes its next pages ahead (storage/log.hpp). 0 groups: never.
+  // Callers that wait for each small group: this many in a row, each begun within this time of the
+  // one before, and the log zeroes its next pages ahead (storage/log.hpp). 0 groups: never.
   uint32_t zero_ahead_groups = 8;
   uint32_t zero_ahead_gap_us = 500;
   uint32_t segment_rows_max = 262'144;  // no merge makes a larger one
   uint32_t hnsw_m = 16;
   uint32_t hnsw_ef_construction = 100;
   uint32_t ef_search = 64;              // when a query names none
-  double dead_ratio_compact = 0.2;      // compaction rewrites a segment above this share of dead rows
-  // Tests: called by a manual job after it has read its input and between its writes, so that calls can be
-  // submitted and pumped while a seal or a compaction is in flight.
+  double dead_ratio_compact = 0.2;  // compaction rewrites a segment above this share of dead rows
+  // Tests: called by a manual job after it has read its input and between its writes, so that calls
+  // can be submitted and pumped while a seal or a compaction is in flight.
   std::function<void()> on_step;
 };
 
@@ -75,9 +77,11 @@ struct OpenOptions {
   bool read_only = false;
   bool create_if_missing = true;
   Durability durability = Durability::kGroup;
-  uint32_t linger_ms = 0;        // wait for company before closing a group; 32 waiters or 64 KiB close it early
+  // Wait for company before closing a group; 32 waiters or 64 KiB close it early.
+  uint32_t linger_ms = 0;
   uint32_t interval_ms = 200;    // kInterval
-  uint64_t bytes_max = 0;        // refuse inserts when the file would grow beyond; 0: Layout::file_bytes_max
+  // Refuse inserts when the file would grow beyond; 0: Layout::file_bytes_max.
+  uint64_t bytes_max = 0;
   Layout layout;
   Tuning tuning;
   // Null: the real ones. Not owned; must outlive the Engine.
@@ -89,11 +93,12 @@ struct OpenOptions {
 // n rows to store. Strings and vectors are owned, so the caller's memory is free at once.
 struct InsertBatch {
   uint32_t count = 0;
-  std::vector<float> matrix;        // count x dimensions, row-major; finite; non-zero rows under cosine
+  std::vector<float> matrix;  // count x dimensions, row-major; finite; non-zero rows under cosine
   std::vector<uint64_t> ids;        // empty: assigned in order; else count distinct ids <= kIdMax
   std::vector<int64_t> times_ms;    // empty: the clock's now; else count
   std::string source;               // "" : none
-  bool has_sequence = false;        // with source and boot: the key of dedupe. Rows take sequence, +1, +2 ...
+  // With source and boot: the key of dedupe. Rows take sequence, +1, +2 ...
+  bool has_sequence = false;
   uint32_t boot = 0;
   uint64_t sequence = 0;
   std::vector<std::string> labels;  // 0, 1 (all rows) or count; "" is no label
@@ -103,7 +108,8 @@ struct InsertBatch {
 
 struct InsertResult {
   Status status;
-  std::vector<int64_t> ids;  // one per row; -1: known already by (source, boot, sequence), not stored again
+  // One per row; -1: known already by (source, boot, sequence), not stored again.
+  std::vector<int64_t> ids;
   uint64_t lsn = 0;          // waitDurable(lsn) covers every row, known ones too
 };
 using InsertDone = std::function<void(InsertResult&&)>;
@@ -137,7 +143,7 @@ struct QueryRequest {
 // Row i of the answer is [i*k, i*k + counts[i]); the rest is padded with id -1 and score NaN.
 struct QueryResult {
   std::vector<int64_t> ids;        // nearest first; ties by smaller id
-  std::vector<float> scores;       // cosine, ip: similarity (larger is nearer); l2: squared distance
+  std::vector<float> scores;  // cosine, ip: similarity (larger is nearer); l2: squared distance
   std::vector<uint32_t> counts;
   std::vector<float> embeddings;   // count x k x dimensions when asked for; as get() gives them
   double latency_us = 0;
@@ -183,7 +189,8 @@ struct Stats {
   // File space (FORMAT.md 2). file = fixed + live + reclaimable; holes do not count.
   uint64_t file_bytes = 0, fixed_bytes = 0, live_bytes = 0, reclaimable_bytes = 0;
   uint64_t vector_bytes_inserted = 0;  // since open: count x dimensions x 4
-  uint64_t bytes_written = 0, bytes_written_ingest = 0;  // since open; ingest: log, seal and checkpoint
+  // Since open; ingest: log, seal and checkpoint.
+  uint64_t bytes_written = 0, bytes_written_ingest = 0;
   uint64_t syncs = 0, groups = 0, checkpoints = 0, freezes = 0, links = 0, compactions = 0;
   uint64_t inserts = 0, duplicates = 0, deletes = 0, queries = 0;
   uint64_t queue_bytes = 0;
@@ -217,26 +224,29 @@ enum class Job { kFreeze, kLink, kCompact, kCheckpoint, kShrinkLog };
 
 class Engine {
  public:
-  // Opens, recovers, or (create_if_missing) creates a memory. Errors: kNotAStore, kVersion, kContradiction,
-  // kBusy (with the holder's pid), kPermission, kNotRegular, kTruncated, kCorrupt, kNoSpace, kIo ...
-  // Recovery writes nothing to the file (STORAGE.md 2.8). Cost: two slots, the manifest, the log since the last
-  // checkpoint, and the tail's vectors (at most 16 MiB), which are read and coded again.
+  // Opens, recovers, or (create_if_missing) creates a memory. Errors: kNotAStore, kVersion,
+  // kContradiction, kBusy (with the holder's pid), kPermission, kNotRegular, kTruncated, kCorrupt,
+  // kNoSpace, kIo ... Recovery writes nothing to the file (STORAGE.md 2.8). Cost: two slots, the
+  // manifest, the log since the last checkpoint, and the tail's vectors (at most 16 MiB), which are
+  // read and coded again.
   [[nodiscard]] static Status open(const OpenOptions& options, std::unique_ptr<Engine>* out);
   virtual ~Engine() = default;
 
-  // Checks and copies nothing further: the batch is taken over. `done` runs when the promise of `durability`
-  // holds, or with an error, exactly once, in submission order. Returns an error (and never calls `done`) when
-  // the batch is malformed, the queue is full (kBusy) or the engine is closed or read-only.
-  // A batch above atomicRows() is split in order: a crash may keep a prefix.
+  // Checks and copies nothing further: the batch is taken over. `done` runs when the promise of
+  // `durability` holds, or with an error, exactly once, in submission order. Returns an error (and
+  // never calls `done`) when the batch is malformed, the queue is full (kBusy) or the engine is
+  // closed or read-only. A batch above atomicRows() is split in order: a crash may keep a prefix.
   virtual Status submitInsert(InsertBatch&& batch, InsertDone done) = 0;
-  // Deletes by id; ids that are unknown are skipped. Durable as an insert; immediate group at kSync.
+  // Deletes by id; ids that are unknown are skipped. Durable as an insert; immediate group at
+  // kSync.
   virtual Status submitForget(std::vector<uint64_t> ids, ForgetDone done) = 0;
   // Deletes every record of a source.
   virtual Status submitForgetSource(std::string source, ForgetDone done) = 0;
   // `done` runs once everything below lsn survives power loss, whatever the durability level.
   virtual Status submitWaitDurable(uint64_t lsn, Done done) = 0;
   virtual Status submitCheckpoint(Done done) = 0;
-  // `done` runs when background work has sealed, linked and compacted all it means to, and checkpointed.
+  // `done` runs when background work has sealed, linked and compacted all it means to, and
+  // checkpointed.
   virtual Status submitSettle(Done done) = 0;
   // Bytes accepted and not yet durable; submitInsert answers kBusy above kQueueBytesMax.
   virtual uint64_t queueBytes() const = 0;
@@ -253,8 +263,8 @@ class Engine {
   virtual Status submitRead(std::function<void()> work) = 0;
 
   virtual Status get(const std::vector<uint64_t>& ids, std::vector<Record>* out) = 0;
-  // Up to `records_max` live records with id >= cursor->next_id that match. Weakly consistent: each record is
-  // one that was live at some moment of the call.
+  // Up to `records_max` live records with id >= cursor->next_id that match. Weakly consistent: each
+  // record is one that was live at some moment of the call.
   virtual Status scan(const Filter& filter, uint32_t records_max, ScanCursor* cursor,
                       std::vector<Record>* out) = 0;
   virtual Stats stats() = 0;
@@ -266,8 +276,8 @@ class Engine {
   virtual uint32_t dimensions() const = 0;
   virtual Metric metric() const = 0;
 
-  // Idempotent. Drains inserts, aborts queries after 1 s, stops background work at its next step, writes a last
-  // checkpoint, releases the lock. Calls after it get kClosed.
+  // Idempotent. Drains inserts, aborts queries after 1 s, stops background work at its next step,
+  // writes a last checkpoint, releases the lock. Calls after it get kClosed.
   virtual Status close() = 0;
 
   // --- tuning.all_manual only: one thread, no background, nothing happens unasked. ---
@@ -281,8 +291,8 @@ class Engine {
 
 // Reads a store that need not open: reports what is damaged (rve check). Never writes.
 Status checkFile(Disk& disk, const std::string& path, CheckReport* out);
-// Makes a store that refuses to open usable again as far as its bytes allow: rebuilds a manifest and both slots
-// from what verifies. Keeps the old file as PATH.damaged. `out` says what was lost.
+// Makes a store that refuses to open usable again as far as its bytes allow: rebuilds a manifest
+// and both slots from what verifies. Keeps the old file as PATH.damaged. `out` says what was lost.
 Status repairFile(Disk& disk, Clock& clock, Rng& rng, const std::string& path, CheckReport* out);
 
 }  // namespace rve

@@ -71,7 +71,9 @@ ModelRow makeRow(uint32_t serial, const std::string& source, int64_t time_ms) {
   if (rng.chance(40)) {
     const uint64_t bytes = rng.chance(5) ? 200 + rng.below(400) : 1 + rng.below(24);
     row.record.has_payload = true;
-    for (uint64_t i = 0; i < bytes; ++i) row.record.payload.push_back(static_cast<uint8_t>(rng.next()));
+    for (uint64_t i = 0; i < bytes; ++i) {
+      row.record.payload.push_back(static_cast<uint8_t>(rng.next()));
+    }
   }
   return row;
 }
@@ -86,7 +88,9 @@ std::string scanAll(Engine* engine, std::vector<Record>* out) {
     const Status status = engine->scan(Filter{}, kScanRecords, &cursor, &part);
     if (!status.ok()) return "scan() answers " + text(status);
     for (Record& record : part) {
-      if (!out->empty() && record.id <= out->back().id) return "scan() is not in ascending id order";
+      if (!out->empty() && record.id <= out->back().id) {
+        return "scan() is not in ascending id order";
+      }
       out->push_back(std::move(record));
     }
   }
@@ -116,7 +120,9 @@ std::string Checker::lookAround(Engine* engine, const State& state, SimRng& rng)
   for (size_t i = 0; i < ids.size(); ++i) {
     const auto wanted = state.live.find(ids[i]);
     const bool live = wanted != state.live.end();
-    if (records[i].found != live) return "get() of id " + std::to_string(ids[i]) + " is wrong about it being live";
+    if (records[i].found != live) {
+      return "get() of id " + std::to_string(ids[i]) + " is wrong about it being live";
+    }
     if (live && modelRecordOf(records[i]).hash != wanted->second.hash) {
       return "get() of id " + std::to_string(ids[i]) + " gives other bytes than were stored";
     }
@@ -129,13 +135,18 @@ std::string Checker::lookAround(Engine* engine, const State& state, SimRng& rng)
   const Status asked = engine->query(request, nullptr, &result);
   if (!asked.ok()) return "query() answers " + text(asked);
   const auto wanted = std::min<uint64_t>(request.k, state.live.size());
-  if (result.counts.size() != 1 || result.counts[0] != wanted) return "query() does not give k results";
+  if (result.counts.size() != 1 || result.counts[0] != wanted) {
+    return "query() does not give k results";
+  }
   if (result.degraded) return "query() says degraded";
   for (uint32_t i = 0; i < wanted; ++i) {
-    if (state.live.count(static_cast<uint64_t>(result.ids[i])) == 0) return "query() returns an expired id";
+    if (state.live.count(static_cast<uint64_t>(result.ids[i])) == 0) {
+      return "query() returns an expired id";
+    }
   }
   if (setup_.options.metric == Metric::kL2 && result.ids[0] != static_cast<int64_t>(ids.back())) {
-    return "query() by the vector of id " + std::to_string(ids.back()) + " finds " + std::to_string(result.ids[0]);
+    return "query() by the vector of id " + std::to_string(ids.back()) + " finds " +
+           std::to_string(result.ids[0]);
   }
   return "";
 }
@@ -150,8 +161,8 @@ std::string Checker::compare(Engine* engine, const State& state, SimRng& rng) co
   return lookAround(engine, state, rng);
 }
 
-std::string Checker::check(SimDisk* disk, const Model& model, uint64_t floor, const Depth& depth, SimRng& rng,
-                           Found* found) const {
+std::string Checker::check(SimDisk* disk, const Model& model, uint64_t floor, const Depth& depth,
+                           SimRng& rng, Found* found) const {
   SimClock clock;
   clock.advanceMs(3'600'000);
   SimRng engine_rng(rng.next());
@@ -167,10 +178,10 @@ std::string Checker::check(SimDisk* disk, const Model& model, uint64_t floor, co
   std::string wrong = scanAll(engine.get(), &records);
   if (!wrong.empty()) return wrong;
   if (!model.find(stateHash(records), floor, &found->match)) {
-    return "no prefix of the calls explains what is there (promised: " + std::to_string(floor) + " of " +
-           std::to_string(model.made()) + " calls); against the promised state:" +
-           explainDifference(records, model.stateAt(floor)) + "\n  against all calls made:" +
-           explainDifference(records, model.now());
+    return "no prefix of the calls explains what is there (promised: " + std::to_string(floor) +
+           " of " + std::to_string(model.made()) + " calls); against the promised state:" +
+           explainDifference(records, model.stateAt(floor)) +
+           "\n  against all calls made:" + explainDifference(records, model.now());
   }
   const State state = model.stateOf(found->match);
   const Stats stats = engine->stats();
@@ -178,7 +189,8 @@ std::string Checker::check(SimDisk* disk, const Model& model, uint64_t floor, co
   if (stats.live != state.live.size()) return "stats().live is " + std::to_string(stats.live);
   if (stats.holes != 0 || stats.lost_records != 0 || stats.degraded || stats.latched) {
     return "a crash is taken for corruption (holes " + std::to_string(stats.holes) + ", lost " +
-           std::to_string(stats.lost_records) + ", degraded " + std::to_string(stats.degraded) + ")";
+           std::to_string(stats.lost_records) + ", degraded " + std::to_string(stats.degraded) +
+           ")";
   }
   // An id once promised is never given again, be its record alive or not.
   const uint64_t next_id_min = model.stateAt(found->match.low).next_id;
@@ -206,12 +218,13 @@ std::string Checker::check(SimDisk* disk, const Model& model, uint64_t floor, co
   if (!wrong.empty()) return wrong;
   disk->cutPower();
   Found again;
-  wrong = check(disk, after, after.floor(), Depth{depth.deep, false, false, depth.rot}, rng, &again);
+  wrong =
+      check(disk, after, after.floor(), Depth{depth.deep, false, false, depth.rot}, rng, &again);
   return wrong.empty() ? "" : "after recovery, a few calls and another power cut: " + wrong;
 }
 
-// Goes on with a recovered store: what was known must be answered -1, new ids must be new, and all that is
-// acknowledged now must survive the power cut that follows (R10).
+// Goes on with a recovered store: what was known must be answered -1, new ids must be new, and all
+// that is acknowledged now must survive the power cut that follows (R10).
 std::string Checker::probe(SimDisk* disk, Engine* engine, Model* model, SimRng& rng) const {
   Driver driver(engine, model, setup_.options.durability);
   const State state = model->now();
@@ -245,7 +258,9 @@ std::string Checker::probe(SimDisk* disk, Engine* engine, Model* model, SimRng& 
     driver.submit(forget);
   }
   driver.pump();
-  if (driver.refused() && disk->failed() == false) driver.violate("a recovered store refuses calls");
+  if (driver.refused() && disk->failed() == false) {
+    driver.violate("a recovered store refuses calls");
+  }
   return driver.violation();
 }
 

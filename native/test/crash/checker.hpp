@@ -1,4 +1,5 @@
-// Opens what a crash left and holds it against the model. Every sentence it returns is a broken promise.
+// Opens what a crash left and holds it against the model. Every sentence it returns is a broken
+// promise.
 #pragma once
 #include <memory>
 #include <string>
@@ -16,7 +17,8 @@ struct Setup {
   OpenFunction open;
 };
 
-// The tiny layout: 64-byte sectors, 256-byte pages. `real`: the released layout on 512-byte sectors.
+// The tiny layout: 64-byte sectors, 256-byte pages. `real`: the released layout on 512-byte
+// sectors.
 Setup makeSetup(const OpenFunction& open, bool real);
 
 struct Depth {
@@ -40,8 +42,8 @@ class Checker {
   Status open(SimDisk* disk, Clock* clock, Rng* rng, std::unique_ptr<Engine>* out) const;
 
   // Recovers `disk` and compares with S(floor) ... of `model`. No File stays open.
-  std::string check(SimDisk* disk, const Model& model, uint64_t floor, const Depth& depth, SimRng& rng,
-                    Found* found) const;
+  std::string check(SimDisk* disk, const Model& model, uint64_t floor, const Depth& depth,
+                    SimRng& rng, Found* found) const;
 
   // Compares a running engine with one state exactly: scan, get, count, self-query.
   std::string compare(Engine* engine, const State& state, SimRng& rng) const;

@@ -27,7 +27,8 @@ class Chooser {
     return choice;
   }
 
-  // Each sector version kept with a probability that is itself drawn, so that sparse and dense sets both come.
+  // Each sector version kept with a probability that is itself drawn, so that sparse and dense sets
+  // both come.
   CrashChoice random() {
     const auto percent = static_cast<uint32_t>(rng_.below(101));
     CrashChoice choice = all(Fate::kLost);
@@ -59,12 +60,15 @@ class Chooser {
 
 }  // namespace
 
-std::vector<CrashChoice> crashChoices(const SimDisk& disk, const ChoiceBudget& budget, SimRng& rng) {
+std::vector<CrashChoice> crashChoices(const SimDisk& disk, const ChoiceBudget& budget,
+                                      SimRng& rng) {
   Chooser chooser(disk, rng);
   std::vector<CrashChoice> choices;
   const size_t count = chooser.count();
   if (count > 0 && count <= budget.exhaustive_sectors_max) {
-    for (uint64_t bits = 0; bits < uint64_t{1} << count; ++bits) choices.push_back(chooser.subset(bits));
+    for (uint64_t bits = 0; bits < uint64_t{1} << count; ++bits) {
+      choices.push_back(chooser.subset(bits));
+    }
   } else if (count > 0) {
     // Prefixes that end in the last write; earlier ones were tried when their write was the last.
     const uint32_t last_write = disk.pendingSectors().back().write;

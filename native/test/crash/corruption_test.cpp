@@ -1,5 +1,5 @@
-// Rot: bytes of a small store change, or its end is missing. Opening must refuse, or say degraded, or show nothing
-// but truth. Never a crash, never a record that was not stored.
+// Rot: bytes of a small store change, or its end is missing. Opening must refuse, or say degraded,
+// or show nothing but truth. Never a crash, never a record that was not stored.
 //
 // RVE_BUDGET=N sets the number of damaged images (default 6,000; 200,000 under RVE_VERIFY=1).
 #include <sys/mman.h>
@@ -32,7 +32,8 @@ uint64_t budget() {
 #endif
 }
 
-// A store with everything in it: a linked and an unlinked segment, dead rows, a tail, symbols, marks, two slots.
+// A store with everything in it: a linked and an unlinked segment, dead rows, a tail, symbols,
+// marks, two slots.
 struct Specimen {
   Specimen() : setup(makeSetup(&Engine::open, false)), checker(setup), disk(setup.disk) {
     std::unique_ptr<Engine> engine;
@@ -102,7 +103,9 @@ std::string inspect(const Specimen& specimen, SimDisk* disk, bool also_check, bo
     engine.reset();
     CheckReport report;
     const Status checked = checkFile(*disk, specimen.setup.path, &report);
-    if (!opened.ok() && checked.ok() && report.ok) return "check finds nothing in a store that does not open";
+    if (!opened.ok() && checked.ok() && report.ok) {
+      return "check finds nothing in a store that does not open";
+    }
     return "";
   }
   if (!opened.ok()) return "";
@@ -117,7 +120,9 @@ std::string inspect(const Specimen& specimen, SimDisk* disk, bool also_check, bo
   uint64_t hash = 0;
   for (const Record& record : records) {
     const uint64_t one = modelRecordOf(record).hash;
-    if (specimen.genuine.count(one) == 0) return "record " + std::to_string(record.id) + " is not what was stored";
+    if (specimen.genuine.count(one) == 0) {
+      return "record " + std::to_string(record.id) + " is not what was stored";
+    }
     hash ^= one;
   }
   const Stats stats = engine->stats();
@@ -134,8 +139,9 @@ std::string inspect(const Specimen& specimen, SimDisk* disk, bool also_check, bo
   if (hash == specimen.last || hash == specimen.before_last) return "";
   std::string seen;
   for (const Record& record : records) seen += ' ' + std::to_string(record.id);
-  return "records are missing or back from the dead, and nothing says so; seen:" + seen + "; tail " +
-         std::to_string(stats.tail_rows) + ", segments " + std::to_string(stats.segments.size());
+  return "records are missing or back from the dead, and nothing says so; seen:" + seen +
+         "; tail " + std::to_string(stats.tail_rows) + ", segments " +
+         std::to_string(stats.segments.size());
 }
 
 struct Report {
@@ -143,11 +149,13 @@ struct Report {
   char message[kMessageBytes];
 };
 
-// Damages image number i of `count` by `damage` (false: nothing to do), in lanes; returns the first violation.
+// Damages image number i of `count` by `damage` (false: nothing to do), in lanes; returns the first
+// violation.
 template <typename Damage>
 std::string sweep(const Specimen& specimen, uint64_t count, const Damage& damage, uint64_t* done,
                   uint64_t* detected) {
-  void* shared = mmap(nullptr, sizeof(Report) * kLanes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* shared = mmap(nullptr, sizeof(Report) * kLanes, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) return "no shared memory";
   auto* reports = static_cast<Report*>(shared);
   pid_t children[kLanes];
@@ -192,12 +200,15 @@ TEST(no_changed_byte_makes_a_store_crash_or_lie) {
   REQUIRE_EQ(specimen.wrong, std::string());
   specimen.disk.cutPower();
   const Bytes file = specimen.disk.peek(specimen.setup.path);
-  // Places that hold something, headers first: the first 64 bytes of each page that is not all zero.
+  // Places that hold something, headers first: the first 64 bytes of each page that is not all
+  // zero.
   std::vector<uint32_t> headers, bodies;
   const uint32_t page = specimen.setup.options.layout.page_bytes;
   for (uint64_t at = 0; at + page <= file.size(); at += page) {
     const Bytes bytes = file.subspan(at, page);
-    if (std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; })) continue;
+    if (std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; })) {
+      continue;
+    }
     for (uint32_t i = 0; i < page; ++i) {
       (i < 192 ? headers : bodies).push_back(static_cast<uint32_t>(at + i));
     }
@@ -208,7 +219,8 @@ TEST(no_changed_byte_makes_a_store_crash_or_lie) {
     static constexpr uint8_t kMasks[] = {0xff, 0x01, 0x80, 0x10, 0x7f, 0x04};
     SimRng rng(i * 977 + 13);
     const auto& places = rng.chance(70) ? headers : bodies;
-    const uint64_t place = count > 6 * places.size() ? i / 6 % places.size() : rng.below(places.size());
+    const uint64_t place =
+        count > 6 * places.size() ? i / 6 % places.size() : rng.below(places.size());
     const uint64_t at = places[place];
     const auto changed = disk->peek(specimen.setup.path)[at] ^ std::byte{kMasks[i % 6]};
     disk->poke(specimen.setup.path, at, {&changed, 1});

@@ -1,8 +1,9 @@
 // Power cuts at every kind of moment, on the real engine over a simulated disk.
 //
-// RVE_CRASH_STATES=N sets the count (default 20,000; 200,000 under RVE_VERIFY=1; fewer under a sanitizer),
-// RVE_CRASH_SEED=S the first seed, RVE_CRASH_HISTORIES=N ends early, RVE_CRASH_LANES=0 stays in this process.
-// One failing seed again, alone: RVE_CRASH_INDEX=<history> RVE_CRASH_SEED=<first seed>.
+// RVE_CRASH_STATES=N sets the count (default 20,000; 200,000 under RVE_VERIFY=1; fewer under a
+// sanitizer), RVE_CRASH_SEED=S the first seed, RVE_CRASH_HISTORIES=N ends early, RVE_CRASH_LANES=0
+// stays in this process. One failing seed again, alone: RVE_CRASH_INDEX=<history>
+// RVE_CRASH_SEED=<first seed>.
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,8 +32,9 @@ uint32_t cores() { return static_cast<uint32_t>(std::max(1L, sysconf(_SC_NPROCES
 
 }  // namespace
 
-// Method: World. After each visited moment every chosen crash state is opened by the engine and compared with
-// the model: what was acknowledged is there, what is there is a prefix of what was sent.
+// Method: World. After each visited moment every chosen crash state is opened by the engine and
+// compared with the model: what was acknowledged is there, what is there is a prefix of what was
+// sent.
 TEST(a_power_cut_at_any_moment_leaves_a_prefix_with_every_acknowledged_call) {
   const uint64_t seed_first = numberFrom("RVE_CRASH_SEED", 1);
   const char* one = std::getenv("RVE_CRASH_INDEX");
@@ -45,8 +47,8 @@ TEST(a_power_cut_at_any_moment_leaves_a_prefix_with_every_acknowledged_call) {
     return;
   }
   EnumerateOptions options;
-  options.states = numberFrom("RVE_CRASH_STATES",
-                              std::getenv("RVE_VERIFY") != nullptr ? kStatesVerify : kStatesDefault);
+  options.states = numberFrom(
+      "RVE_CRASH_STATES", std::getenv("RVE_VERIFY") != nullptr ? kStatesVerify : kStatesDefault);
   options.seed = seed_first;
   options.histories_max = numberFrom("RVE_CRASH_HISTORIES", 0);
   options.lanes = static_cast<uint32_t>(numberFrom("RVE_CRASH_LANES", std::min(2u, cores())));
@@ -56,7 +58,9 @@ TEST(a_power_cut_at_any_moment_leaves_a_prefix_with_every_acknowledged_call) {
   if (options.histories_max == 0) CHECK(result.tally.states >= options.states);
   // The workload must reach what it is there for.
   const Tally& t = result.tally;
-  if (t.states >= 1000) CHECK(t.freezes > 0 && t.compactions > 0 && t.checkpoints > 0 && t.rots > 0);
+  if (t.states >= 1000) {
+    CHECK(t.freezes > 0 && t.compactions > 0 && t.checkpoints > 0 && t.rots > 0);
+  }
 }
 
 }  // namespace rve::test

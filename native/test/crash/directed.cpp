@@ -6,8 +6,8 @@ namespace rve::test {
 
 namespace {
 
-// R7. Fills a small store to the brim, again and again. It must always be able to forget and to checkpoint, and
-// after forgetting nearly all it must take inserts again.
+// R7. Fills a small store to the brim, again and again. It must always be able to forget and to
+// checkpoint, and after forgetting nearly all it must take inserts again.
 std::string fullStore(const OpenFunction& open) {
   Rig rig(open);
   constexpr uint64_t kBytes = 96 << 10;
@@ -23,7 +23,9 @@ std::string fullStore(const OpenFunction& open) {
         bool did = false;
         for (const Job job : {Job::kFreeze, Job::kCompact, Job::kCheckpoint}) {
           const Status status = r.engine->maintain(job, &did);
-          if (!status.ok() && status.code() != Code::kNoSpace) return "maintain() answers " + status.message();
+          if (!status.ok() && status.code() != Code::kNoSpace) {
+            return "maintain() answers " + status.message();
+          }
         }
       }
     }
@@ -36,7 +38,9 @@ std::string fullStore(const OpenFunction& open) {
       ModelCall forget;
       forget.kind = CallKind::kForget;
       for (const auto& [id, record] : r.model.now().live) {
-        if (forget.ids.size() < 32 && forget.ids.size() + 4 < r.model.now().live.size()) forget.ids.push_back(id);
+        if (forget.ids.size() < 32 && forget.ids.size() + 4 < r.model.now().live.size()) {
+          forget.ids.push_back(id);
+        }
       }
       after.submit(forget);
       after.pump();
@@ -46,7 +50,9 @@ std::string fullStore(const OpenFunction& open) {
     for (int i = 0; i < 40 && !room; ++i) {
       for (const Job job : {Job::kFreeze, Job::kCompact}) (void)r.engine->maintain(job, &did).ok();
       const Status status = r.engine->maintain(Job::kCheckpoint, &did);
-      if (!status.ok()) return "a full store cannot checkpoint after forgetting: " + status.message();
+      if (!status.ok()) {
+        return "a full store cannot checkpoint after forgetting: " + status.message();
+      }
       Driver again(r.engine.get(), &r.model, Durability::kGroup);
       again.submit(r.rows(3));
       again.pump();
@@ -60,8 +66,9 @@ std::string fullStore(const OpenFunction& open) {
   return rig.cutAndCheck();
 }
 
-// R8. Two groups in one window; the first is lost, the second reaches the device. The client sends the first one
-// again, byte for byte. The stale second group lies right behind it and must not come back to life.
+// R8. Two groups in one window; the first is lost, the second reaches the device. The client sends
+// the first one again, byte for byte. The stale second group lies right behind it and must not come
+// back to life.
 std::string staleGroup(const OpenFunction& open) {
   Rig rig(open, Durability::kInterval);
   if (!rig.open()) return rig.wrong;
@@ -86,8 +93,8 @@ std::string staleGroup(const OpenFunction& open) {
   return rig.cutAndCheck();
 }
 
-// R8. A torn group is cut, and the next life writes over it. Of that write only the end reaches the device: zero
-// padding, just what the torn group lacked. The call that was gone must not come back.
+// R8. A torn group is cut, and the next life writes over it. Of that write only the end reaches the
+// device: zero padding, just what the torn group lacked. The call that was gone must not come back.
 std::string tornGroup(const OpenFunction& open) {
   Rig rig(open);
   if (!rig.open()) return rig.wrong;
@@ -119,8 +126,9 @@ std::string tornGroup(const OpenFunction& open) {
   return rig.reopenCopy(rig.model.floor(), true) ? "" : rig.wrong;
 }
 
-// R9, for a slot. A checkpoint's last sync fails; after the restart the cache shows a slot that the device does not
-// hold. Were it taken for the newest, the next checkpoint would tear the one that is really there.
+// R9, for a slot. A checkpoint's last sync fails; after the restart the cache shows a slot that the
+// device does not hold. Were it taken for the newest, the next checkpoint would tear the one that
+// is really there.
 std::string slotCleanButLost(const OpenFunction& open) {
   for (uint64_t seed = 1; seed <= 12; ++seed) {
     Rig rig(open, Durability::kGroup, seed);
@@ -132,14 +140,18 @@ std::string slotCleanButLost(const OpenFunction& open) {
     }
     rig.commit(rig.rows(2));
     rig.disk.failAt(SimCall::kSync, 1, Code::kIo, false);
-    if (rig.engine->maintain(Job::kCheckpoint, &did).ok()) return "a checkpoint without its sync succeeds";
+    if (rig.engine->maintain(Job::kCheckpoint, &did).ok()) {
+      return "a checkpoint without its sync succeeds";
+    }
     rig.copy.copyFrom(rig.disk);
     if (!rig.reopenCopy(rig.model.floor(), false)) return rig.wrong;
     rig.disk.forgetFault();
     rig.disk.after_change = [&rig](SimCall change) {
       if (change == SimCall::kWrite) rig.copy.copyFrom(rig.disk);
     };
-    if (!rig.engine->maintain(Job::kCheckpoint, &did).ok()) return "a checkpoint after a restart fails";
+    if (!rig.engine->maintain(Job::kCheckpoint, &did).ok()) {
+      return "a checkpoint after a restart fails";
+    }
     rig.disk.after_change = nullptr;
     rig.drop();
     CrashChoice choice;
@@ -150,8 +162,8 @@ std::string slotCleanButLost(const OpenFunction& open) {
   return "";
 }
 
-// R9. A sync fails and the pages are clean: the cache shows a group that the device does not hold. After a
-// restart it must not be taken as there: a redelivery would be acknowledged and lost.
+// R9. A sync fails and the pages are clean: the cache shows a group that the device does not hold.
+// After a restart it must not be taken as there: a redelivery would be acknowledged and lost.
 std::string cleanButLost(const OpenFunction& open) {
   for (uint64_t seed = 1; seed <= 6; ++seed) {
     Rig rig(open, Durability::kGroup, seed);
@@ -173,8 +185,9 @@ std::string cleanButLost(const OpenFunction& open) {
   return "";
 }
 
-// R10. SIGKILL strikes between write and sync. The group is valid in the cache and not durable; after the restart
-// a redelivery is a dedupe hit, and its acknowledgement must mean that the group is on the device.
+// R10. SIGKILL strikes between write and sync. The group is valid in the cache and not durable;
+// after the restart a redelivery is a dedupe hit, and its acknowledgement must mean that the group
+// is on the device.
 std::string dedupeAfterKill(const OpenFunction& open) {
   Rig rig(open);
   if (!rig.open()) return rig.wrong;
@@ -194,13 +207,15 @@ std::string dedupeAfterKill(const OpenFunction& open) {
   rig.drop();
   rig.model = before;
   if (!rig.reopenCopy(rig.model.killFloor(), false)) return rig.wrong;
-  if (rig.model.now().known.at({"pump-1", 7}).count(3) == 0) return "a written group is gone after SIGKILL";
+  if (rig.model.now().known.at({"pump-1", 7}).count(3) == 0) {
+    return "a written group is gone after SIGKILL";
+  }
   rig.commit(call);
   return rig.cutAndCheck();
 }
 
-// R10, for the name: SIGKILL strikes in the creation, at every step of it. Whoever opens the store then and gets an
-// acknowledgement must find the file again after a power cut.
+// R10, for the name: SIGKILL strikes in the creation, at every step of it. Whoever opens the store
+// then and gets an acknowledgement must find the file again after a power cut.
 std::string nameAfterKill(const OpenFunction& open) {
   for (uint64_t moment = 0;; ++moment) {
     Rig rig(open);
@@ -219,7 +234,9 @@ std::string nameAfterKill(const OpenFunction& open) {
     if (!rig.open()) return "after SIGKILL in the creation: " + rig.wrong;
     rig.commit(rig.rows(2));
     const std::string wrong = rig.cutAndCheck();
-    if (!wrong.empty()) return "after SIGKILL at step " + std::to_string(moment) + " of the creation: " + wrong;
+    if (!wrong.empty()) {
+      return "after SIGKILL at step " + std::to_string(moment) + " of the creation: " + wrong;
+    }
   }
 }
 
@@ -234,8 +251,10 @@ const std::vector<Scenario>& scenarios() {
       {"a_slot_that_a_failed_sync_lost_is_not_taken_for_the_newest", 9, slotCleanButLost},
       {"what_a_failed_sync_lost_is_not_trusted_after_a_restart", 9, cleanButLost},
       {"a_dedupe_hit_after_sigkill_is_acknowledged_only_when_durable", 10, dedupeAfterKill},
-      {"the_name_of_a_store_killed_in_its_creation_survives_once_it_acknowledged", 10, nameAfterKill},
-      {"a_reader_beside_a_supersede_sees_one_version_never_none_or_both", 13, supersedeUnderVersion},
+      {"the_name_of_a_store_killed_in_its_creation_survives_once_it_acknowledged", 10,
+       nameAfterKill},
+      {"a_reader_beside_a_supersede_sees_one_version_never_none_or_both", 13,
+       supersedeUnderVersion},
       {"every_held_version_shows_its_state_whatever_happens_behind_it", 13, versionsUnderLoad},
   };
   return kAll;

@@ -1,5 +1,5 @@
-// Short scenarios, each aimed at one rule that random histories reach seldom. They return the first broken promise
-// in words, or nothing. The table of mutations runs the same ones.
+// Short scenarios, each aimed at one rule that random histories reach seldom. They return the first
+// broken promise in words, or nothing. The table of mutations runs the same ones.
 #pragma once
 #include <string>
 #include <vector>

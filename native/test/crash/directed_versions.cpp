@@ -38,7 +38,8 @@ std::string compareIds(const Held& held, uint64_t next_id) {
   return "";
 }
 
-// A query for more results than there are records gives each live record once, the one asked for first.
+// A query for more results than there are records gives each live record once, the one asked for
+// first.
 std::string compareQueries(const Held& held, SimRng& rng) {
   const auto& live = held.state.live;
   for (uint32_t i = 0; i < kQueriesMax && !live.empty(); ++i) {
@@ -54,16 +55,18 @@ std::string compareQueries(const Held& held, SimRng& rng) {
     std::vector<int64_t> ids(result.ids.begin(), result.ids.begin() + result.counts[0]);
     const bool first = !ids.empty() && ids[0] == static_cast<int64_t>(target->first);
     if (!first || result.scores[0] != 0) {
-      return "id " + std::to_string(target->first) + " is not found by its vector in a held Version";
+      return "id " + std::to_string(target->first) +
+             " is not found by its vector in a held Version";
     }
     std::sort(ids.begin(), ids.end());
     if (std::adjacent_find(ids.begin(), ids.end()) != ids.end()) {
       return "a held Version shows two rows of one id";
     }
-    const bool same = ids.size() == live.size() &&
-                      std::equal(ids.begin(), ids.end(), live.begin(), [](int64_t id, const auto& entry) {
-                        return static_cast<uint64_t>(id) == entry.first;
-                      });
+    const bool same =
+        ids.size() == live.size() &&
+        std::equal(ids.begin(), ids.end(), live.begin(), [](int64_t id, const auto& entry) {
+          return static_cast<uint64_t>(id) == entry.first;
+        });
     if (!same) {
       return "a held Version of " + std::to_string(live.size()) + " records shows " +
              std::to_string(ids.size()) + " or others";
@@ -106,8 +109,9 @@ ModelCall forgetting(const std::vector<uint64_t>& ids) {
 
 }  // namespace
 
-// R13, for rows in the tail, in a frozen and in a linked segment, and superseded twice: a Version held before sees
-// the old rows, one taken after sees the new ones, each exactly once; and background work changes neither.
+// R13, for rows in the tail, in a frozen and in a linked segment, and superseded twice: a Version
+// held before sees the old rows, one taken after sees the new ones, each exactly once; and
+// background work changes neither.
 std::string supersedeUnderVersion(const OpenFunction& open) {
   const std::initializer_list<Job> places[] = {{}, {Job::kFreeze}, {Job::kFreeze, Job::kLink}};
   static const char* const kPlaces[] = {"tail", "frozen segment", "linked segment"};
@@ -123,12 +127,13 @@ std::string supersedeUnderVersion(const OpenFunction& open) {
       for (size_t i = 0; i < held.size() && wrong.empty(); ++i) {
         wrong = look(held[i], rig.model.now().next_id, rig.rng);
         if (wrong.empty()) continue;
-        wrong = "superseding in a " + std::string(kPlaces[place]) + ", Version " + std::to_string(i) + ' ' +
-                after + ": " + wrong;
+        wrong = "superseding in a " + std::string(kPlaces[place]) + ", Version " +
+                std::to_string(i) + ' ' + after + ": " + wrong;
       }
     };
     lookAtAll("at the start");
-    for (const std::vector<uint64_t>& ids : {std::vector<uint64_t>{1, 4, 9}, std::vector<uint64_t>{4, 5}}) {
+    for (const std::vector<uint64_t>& ids :
+         {std::vector<uint64_t>{1, 4, 9}, std::vector<uint64_t>{4, 5}}) {
       rig.commit(replacing(&rig, ids));
       held.push_back(hold(&rig));
       lookAtAll("after a supersede");
@@ -136,7 +141,8 @@ std::string supersedeUnderVersion(const OpenFunction& open) {
     rig.commit(forgetting({2, 4}));
     held.push_back(hold(&rig));
     lookAtAll("after a forget");
-    for (const Job job : {Job::kFreeze, Job::kLink, Job::kCompact, Job::kCheckpoint, Job::kCheckpoint}) {
+    for (const Job job :
+         {Job::kFreeze, Job::kLink, Job::kCompact, Job::kCheckpoint, Job::kCheckpoint}) {
       bool did = false;
       const Status status = rig.engine->maintain(job, &did);
       if (!status.ok()) return "maintain() answers " + status.message();
@@ -149,7 +155,8 @@ std::string supersedeUnderVersion(const OpenFunction& open) {
   return "";
 }
 
-// R13, at random: inserts, supersedes, forgets and all jobs, with several Versions held at any time.
+// R13, at random: inserts, supersedes, forgets and all jobs, with several Versions held at any
+// time.
 std::string versionsUnderLoad(const OpenFunction& open) {
   constexpr size_t kHeldMax = 5;
   for (uint64_t seed = 1; seed <= 12; ++seed) {
@@ -174,12 +181,16 @@ std::string versionsUnderLoad(const OpenFunction& open) {
       } else {
         held.push_back(hold(&rig));
         // Not always the oldest: a Version may outlive younger ones.
-        if (held.size() > kHeldMax) held.erase(held.begin() + static_cast<ptrdiff_t>(rig.rng.below(kHeldMax)));
+        if (held.size() > kHeldMax) {
+          held.erase(held.begin() + static_cast<ptrdiff_t>(rig.rng.below(kHeldMax)));
+        }
       }
       for (const Held& one : held) {
         if (wrong.empty()) wrong = look(one, rig.model.now().next_id, rig.rng);
       }
-      if (!wrong.empty()) wrong += " (seed " + std::to_string(seed) + ", step " + std::to_string(step) + ')';
+      if (!wrong.empty()) {
+        wrong += " (seed " + std::to_string(seed) + ", step " + std::to_string(step) + ')';
+      }
     }
     held.clear();
     if (wrong.empty()) wrong = rig.cutAndCheck();
@@ -188,13 +199,14 @@ std::string versionsUnderLoad(const OpenFunction& open) {
   return "";
 }
 
-// R6. A Version is held while compaction drops its segment, two checkpoints let go of both roots and new rows are
-// written into all space that is free. Then it lets go, and the space comes back.
+// R6. A Version is held while compaction drops its segment, two checkpoints let go of both roots
+// and new rows are written into all space that is free. Then it lets go, and the space comes back.
 std::string bytesUnderVersion(const OpenFunction& open) {
   Rig rig(open);
   if (!rig.open()) return rig.wrong;
   for (int i = 0; i < 8; ++i) rig.commit(rig.rows(6));
-  std::string wrong = maintain(&rig, {Job::kFreeze, Job::kLink, Job::kCheckpoint, Job::kCheckpoint});
+  std::string wrong =
+      maintain(&rig, {Job::kFreeze, Job::kLink, Job::kCheckpoint, Job::kCheckpoint});
   if (!wrong.empty()) return wrong;
   std::vector<Held> held;
   held.push_back(hold(&rig));
@@ -217,7 +229,9 @@ std::string bytesUnderVersion(const OpenFunction& open) {
   const uint64_t before = rig.engine->stats().reclaimable_bytes;
   held.clear();
   rig.commit(rig.rows(1));
-  if (rig.engine->stats().reclaimable_bytes <= before) return "what a Version held never becomes free";
+  if (rig.engine->stats().reclaimable_bytes <= before) {
+    return "what a Version held never becomes free";
+  }
   return rig.cutAndCheck();
 }
 

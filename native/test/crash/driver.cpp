@@ -36,11 +36,13 @@ InsertBatch batchOf(const ModelCall& call) {
     batch.times_ms.push_back(record.time_ms);
     if (labels) batch.labels.push_back(record.label);
     if (!payloads) continue;
-    batch.payload_bytes.insert(batch.payload_bytes.end(), record.payload.begin(), record.payload.end());
+    batch.payload_bytes.insert(batch.payload_bytes.end(), record.payload.begin(),
+                               record.payload.end());
     batch.payload_ends.push_back(static_cast<uint32_t>(batch.payload_bytes.size()));
   }
-  const bool one_label = labels && std::all_of(batch.labels.begin(), batch.labels.end(),
-                                               [&](const std::string& l) { return l == batch.labels[0]; });
+  const bool one_label =
+      labels && std::all_of(batch.labels.begin(), batch.labels.end(),
+                            [&](const std::string& l) { return l == batch.labels[0]; });
   if (one_label) batch.labels.resize(1);
   return batch;
 }
@@ -104,7 +106,8 @@ void Driver::withdraw(uint64_t number) {
   }
 }
 
-void Driver::answered(uint64_t ticket, const Status& status, const State::Effect& got, uint64_t lsn) {
+void Driver::answered(uint64_t ticket, const Status& status, const State::Effect& got,
+                      uint64_t lsn) {
   if (ticket != answered_ || waiting_.empty()) {
     violate("completion " + std::to_string(ticket) + " runs out of order or twice; " +
             std::to_string(answered_) + " is next");
@@ -127,7 +130,8 @@ void Driver::answered(uint64_t ticket, const Status& status, const State::Effect
   if (level_ != Durability::kBuffered) model_->acked(waiting.number, power);
   if (!power) written_.push_back({waiting.number, lsn});
   if (waiting.has_ids && got.ids != waiting.effect.ids) {
-    violate("insert answers ids " + numberList(got.ids) + ", the model has " + numberList(waiting.effect.ids));
+    violate("insert answers ids " + numberList(got.ids) + ", the model has " +
+            numberList(waiting.effect.ids));
   }
   if (!waiting.has_ids && got.forgotten != waiting.effect.forgotten) {
     violate("forget counts " + std::to_string(got.forgotten) + ", the model has " +
@@ -143,7 +147,8 @@ void Driver::pump() {
       return;
     }
   }
-  // A buffered call is answered at once and its group may come later: waiting for nothing is enough here.
+  // A buffered call is answered at once and its group may come later: waiting for nothing is enough
+  // here.
   if (!waiting_.empty()) {
     violate(std::to_string(waiting_.size()) + " completions did not run in pump()");
     waiting_.clear();

@@ -1,6 +1,6 @@
-// Makes calls on an engine (tuning.all_manual) and on the model at once, and holds the engine to its answers:
-// completions exactly once and in order, the ids and counts that the model foresaw, acknowledgements that
-// raise the model's floors.
+// Makes calls on an engine (tuning.all_manual) and on the model at once, and holds the engine to
+// its answers: completions exactly once and in order, the ids and counts that the model foresaw,
+// acknowledgements that raise the model's floors.
 #pragma once
 #include <deque>
 #include <functional>

@@ -34,11 +34,12 @@ double secondsSince(std::chrono::steady_clock::time_point start) {
 
 // True once any lane has found something: the others need not go on.
 bool anyViolation(const Report* reports, uint32_t lanes) {
-  return std::any_of(reports, reports + lanes, [](const Report& r) { return r.violation[0] != '\0'; });
+  return std::any_of(reports, reports + lanes,
+                     [](const Report& r) { return r.violation[0] != '\0'; });
 }
 
-void runLane(const OpenFunction& open, const EnumerateOptions& options, uint32_t lane, uint32_t lanes,
-             Report* reports) {
+void runLane(const OpenFunction& open, const EnumerateOptions& options, uint32_t lane,
+             uint32_t lanes, Report* reports) {
   Report* report = &reports[lane];
   const auto start = std::chrono::steady_clock::now();
   const uint64_t wanted = options.states / lanes + 1;
@@ -95,7 +96,8 @@ History historyOf(const OpenFunction& open, uint64_t index) {
 EnumerateResult enumerateCrashStates(const OpenFunction& open, const EnumerateOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   const uint32_t lanes = std::max(1u, options.lanes);
-  void* shared = mmap(nullptr, sizeof(Report) * lanes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* shared = mmap(nullptr, sizeof(Report) * lanes, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   RVE_ASSERT(shared != MAP_FAILED);
   auto* reports = static_cast<Report*>(shared);
   EnumerateResult result;
@@ -134,18 +136,21 @@ EnumerateResult enumerateCrashStates(const OpenFunction& open, const EnumerateOp
 std::string summaryOf(const EnumerateResult& result) {
   const Tally& t = result.tally;
   char line[400];
-  std::snprintf(line, sizeof(line),
-                "%llu crash states (+ %llu again under stronger promises, %llu after SIGKILL; of these %llu with "
-                "a rotten slot, %llu written on) in %llu histories, %llu lives, %llu calls, %llu freezes, %llu "
-                "links, %llu compactions, %llu checkpoints, %llu faults; %.1f s, %.0f states/s",
-                static_cast<unsigned long long>(t.states), static_cast<unsigned long long>(t.repeats),
-                static_cast<unsigned long long>(t.kills), static_cast<unsigned long long>(t.rots),
-                static_cast<unsigned long long>(t.probes), static_cast<unsigned long long>(result.histories),
-                static_cast<unsigned long long>(t.lives), static_cast<unsigned long long>(t.calls),
-                static_cast<unsigned long long>(t.freezes), static_cast<unsigned long long>(t.links),
-                static_cast<unsigned long long>(t.compactions), static_cast<unsigned long long>(t.checkpoints),
-                static_cast<unsigned long long>(t.faults), result.seconds,
-                static_cast<double>(t.states) / std::max(result.seconds, 0.001));
+  std::snprintf(
+      line, sizeof(line),
+      "%llu crash states (+ %llu again under stronger promises, %llu after SIGKILL; of these %llu "
+      "with "
+      "a rotten slot, %llu written on) in %llu histories, %llu lives, %llu calls, %llu freezes, "
+      "%llu "
+      "links, %llu compactions, %llu checkpoints, %llu faults; %.1f s, %.0f states/s",
+      static_cast<unsigned long long>(t.states), static_cast<unsigned long long>(t.repeats),
+      static_cast<unsigned long long>(t.kills), static_cast<unsigned long long>(t.rots),
+      static_cast<unsigned long long>(t.probes), static_cast<unsigned long long>(result.histories),
+      static_cast<unsigned long long>(t.lives), static_cast<unsigned long long>(t.calls),
+      static_cast<unsigned long long>(t.freezes), static_cast<unsigned long long>(t.links),
+      static_cast<unsigned long long>(t.compactions),
+      static_cast<unsigned long long>(t.checkpoints), static_cast<unsigned long long>(t.faults),
+      result.seconds, static_cast<double>(t.states) / std::max(result.seconds, 0.001));
   return line;
 }
 

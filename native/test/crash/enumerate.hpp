@@ -11,7 +11,7 @@ struct EnumerateOptions {
   uint64_t seed = 1;           // history i has seed + i
   uint64_t histories_max = 0;  // 0: no other limit than `states`
   uint32_t lanes = 1;          // processes; 0: in this one (a debugger, a mutation)
-  uint32_t seconds_max = 0;    // 0: none; else the lanes stop early, and `states` may not be reached
+  uint32_t seconds_max = 0;  // 0: none; else the lanes stop early, and `states` may not be reached
 };
 
 struct EnumerateResult {
@@ -21,8 +21,9 @@ struct EnumerateResult {
   std::string violation;  // the first one found; empty if none
 };
 
-// History number `index`: most at the tiny layout with random moments, every tenth short and exhaustive (every
-// subset of up to 12 sectors at every moment), about one state in a hundred at the released layout; metrics vary.
+// History number `index`: most at the tiny layout with random moments, every tenth short and
+// exhaustive (every subset of up to 12 sectors at every moment), about one state in a hundred at
+// the released layout; metrics vary.
 struct History {
   Setup setup;
   WorldOptions options;

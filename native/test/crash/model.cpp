@@ -25,7 +25,8 @@ uint64_t mixBytes(uint64_t hash, const void* data, size_t bytes) {
 }  // namespace
 
 std::vector<float> vectorOfSerial(uint32_t serial) {
-  // Seven bits a coordinate keep every value in +-[1/16, 4]: exact in f16, and never zero. 2^28 serials.
+  // Seven bits a coordinate keep every value in +-[1/16, 4]: exact in f16, and never zero. 2^28
+  // serials.
   std::vector<float> vector(kModelDimensions);
   uint32_t bits = (serial * 2654435761u) & 0x0fffffffu;
   for (float& v : vector) {
@@ -42,7 +43,8 @@ uint64_t recordHash(uint64_t id, const ModelRecord& record) {
     const float scaled = v * kGrid;
     const float nearest = std::nearbyint(scaled);
     const bool on_grid = std::fabs(scaled - nearest) < 0.01f * kGrid;
-    hash = mix(hash, on_grid ? static_cast<uint64_t>(static_cast<int64_t>(nearest)) : 0xdeadull << 40);
+    hash =
+        mix(hash, on_grid ? static_cast<uint64_t>(static_cast<int64_t>(nearest)) : 0xdeadull << 40);
   }
   hash = mix(hash, static_cast<uint64_t>(record.time_ms));
   hash = mixBytes(hash, record.source.data(), record.source.size());

@@ -1,5 +1,5 @@
-// Each rule R1 to R13, broken on purpose in every way that base/mutation.def names: the scenarios and the crash
-// enumerator must notice each. Built with -DRVE_MUTATIONS only.
+// Each rule R1 to R13, broken on purpose in every way that base/mutation.def names: the scenarios
+// and the crash enumerator must notice each. Built with -DRVE_MUTATIONS only.
 //
 // RVE_MUTATION=kName runs one row of the table and prints what caught it.
 #ifdef RVE_MUTATIONS
@@ -21,7 +21,8 @@
 namespace rve::test {
 namespace {
 
-constexpr uint64_t kHistoriesMax = 120;     // A break that needs more seeds needs a scenario of its own.
+// A break that needs more seeds needs a scenario of its own.
+constexpr uint64_t kHistoriesMax = 120;
 constexpr uint32_t kSecondsMax = 60;
 constexpr uint64_t kFirstSeed = 0x5eed'0001;
 
@@ -88,7 +89,8 @@ TEST(mutation_of_each_rule_is_caught) {
     std::string caught = caughtBy(row.rule);
     active_mutation = Mutation::kNone;
     if (only == nullptr) caught = caught.substr(0, caught.find('\n')).substr(0, 140);
-    std::printf("  R%-2d %-28s %s\n", row.rule, row.name, caught.empty() ? "NOT CAUGHT" : caught.c_str());
+    std::printf("  R%-2d %-28s %s\n", row.rule, row.name,
+                caught.empty() ? "NOT CAUGHT" : caught.c_str());
     std::fflush(stdout);
     CHECK_EQ(caught.empty() ? std::string(row.name) : "", std::string());
   }

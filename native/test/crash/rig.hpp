@@ -9,8 +9,12 @@
 namespace rve::test {
 
 struct Rig {
-  explicit Rig(const OpenFunction& open_function, Durability level = Durability::kGroup, uint64_t seed = 1)
-      : setup(makeSetup(open_function, false)), checker(setup), rng(seed), disk(setup.disk, seed),
+  explicit Rig(const OpenFunction& open_function, Durability level = Durability::kGroup,
+               uint64_t seed = 1)
+      : setup(makeSetup(open_function, false)),
+        checker(setup),
+        rng(seed),
+        disk(setup.disk, seed),
         copy(setup.disk, seed) {
     setup.options.durability = level;
   }
@@ -31,7 +35,8 @@ struct Rig {
     engine.reset();
   }
 
-  // What `copy` holds against the model; on success the model takes it over and `disk` becomes the copy.
+  // What `copy` holds against the model; on success the model takes it over and `disk` becomes the
+  // copy.
   bool reopenCopy(uint64_t floor, bool settled) {
     drop();
     disk.copyFrom(copy);
@@ -53,7 +58,9 @@ struct Rig {
 
   ModelCall rows(uint32_t count, const char* source = "") {
     ModelCall call;
-    for (uint32_t i = 0; i < count; ++i) call.rows.push_back(makeRow(next_serial++, source, clock.wallMs()));
+    for (uint32_t i = 0; i < count; ++i) {
+      call.rows.push_back(makeRow(next_serial++, source, clock.wallMs()));
+    }
     return call;
   }
 

@@ -40,14 +40,24 @@ SlotsFound findSlots(Bytes file, const Layout& layout) {
 void Tally::add(const Tally& o) {
   states += o.states, repeats += o.repeats, kills += o.kills, rots += o.rots, probes += o.probes;
   moments += o.moments, lives += o.lives, calls += o.calls, faults += o.faults;
-  freezes += o.freezes, links += o.links, compactions += o.compactions, checkpoints += o.checkpoints;
+  freezes += o.freezes, links += o.links, compactions += o.compactions,
+      checkpoints += o.checkpoints;
 }
 
 World::World(const Setup& setup, const WorldOptions& options, uint64_t seed)
-    : setup_(setup), options_(options), life_setup_(setup), checker_(life_setup_), seed_(seed), rng_(seed),
-      engine_rng_(seed ^ 0x5eed), disk_(setup.disk, seed + 1), trial_(setup.disk, seed + 2),
+    : setup_(setup),
+      options_(options),
+      life_setup_(setup),
+      checker_(life_setup_),
+      seed_(seed),
+      rng_(seed),
+      engine_rng_(seed ^ 0x5eed),
+      disk_(setup.disk, seed + 1),
+      trial_(setup.disk, seed + 2),
       captured_disk_(setup.disk, seed + 3) {
-  for (uint32_t i = 0; i < 3; ++i) senders_.push_back({kSources[i], static_cast<uint32_t>(rng_.next()), 0, {}});
+  for (uint32_t i = 0; i < 3; ++i) {
+    senders_.push_back({kSources[i], static_cast<uint32_t>(rng_.next()), 0, {}});
+  }
   disk_.after_change = [this](SimCall call) { onChange(call); };
   life_setup_.options.tuning.on_step = [this] {
     if (watching_ && !broken() && in_maintain_ && options_.edits_in_flight && rng_.chance(40)) {
@@ -58,7 +68,9 @@ World::World(const Setup& setup, const WorldOptions& options, uint64_t seed)
 
 void World::run(uint64_t states_max) {
   states_max_ = states_max;
-  for (life_ = 0; life_ < options_.lives && !broken() && tally_.states < states_max_; ++life_) runLife();
+  for (life_ = 0; life_ < options_.lives && !broken() && tally_.states < states_max_; ++life_) {
+    runLife();
+  }
   disk_.after_change = nullptr;
   driver_.reset();
   engine_.reset();
@@ -66,9 +78,10 @@ void World::run(uint64_t states_max) {
 
 void World::fail(const std::string& what, const SimDisk& disk) {
   if (broken()) return;
-  violation_ = what + "\n  in seed " + std::to_string(seed_) + ", life " + std::to_string(life_) + ", step " +
-               std::to_string(step_) + ", while " + doing_ + "; last disk calls of the store:\n" +
-               disk_.trace() + (&disk == &disk_ ? "" : "of the reopened copy:\n" + disk.trace());
+  violation_ = what + "\n  in seed " + std::to_string(seed_) + ", life " + std::to_string(life_) +
+               ", step " + std::to_string(step_) + ", while " + doing_ +
+               "; last disk calls of the store:\n" + disk_.trace() +
+               (&disk == &disk_ ? "" : "of the reopened copy:\n" + disk.trace());
 }
 
 // --- one life ---
@@ -89,7 +102,8 @@ void World::runLife() {
   redeliverLost();
   if (faulty_) planFault();
   const uint64_t steps = 5 + rng_.below(options_.steps_max - 4);
-  for (; step_ < steps && !broken() && tally_.states < states_max_ && !driver_->refused(); ++step_) {
+  for (; step_ < steps && !broken() && tally_.states < states_max_ && !driver_->refused();
+       ++step_) {
     step();
     if (!broken() && !driver_->violation().empty()) fail(driver_->violation(), disk_);
   }
@@ -125,7 +139,9 @@ void World::afterFault() {
   const uint64_t acked = model_.killFloor();
   driver_->submit(call);
   driver_->pump();
-  if (model_.killFloor() > acked) fail("a call is acknowledged after a failed write or sync", disk_);
+  if (model_.killFloor() > acked) {
+    fail("a call is acknowledged after a failed write or sync", disk_);
+  }
 }
 
 // Chooses how this life ends and what the next one finds.
@@ -161,8 +177,9 @@ void World::endLife() {
   trial_.copyFrom(disk_);
   Found found;
   const uint64_t floor = end == End::kKill && !fault ? model_.killFloor() : model_.floor();
-  doing_ = end == End::kKill ? "reopening after SIGKILL" : end == End::kCut ? "reopening after a power cut"
-                                                                          : "reopening after close";
+  doing_ = end == End::kKill  ? "reopening after SIGKILL"
+           : end == End::kCut ? "reopening after a power cut"
+                              : "reopening after close";
   const std::string wrong = checker_.check(&trial_, model_, floor, Depth{true}, rng_, &found);
   if (!wrong.empty()) {
     fail(wrong, trial_);
@@ -224,22 +241,25 @@ void World::visitCuts() {
   }
 }
 
-// SIGKILL: nothing is lost from the page cache, and nothing in it is durable. The power goes later (R10).
+// SIGKILL: nothing is lost from the page cache, and nothing in it is durable. The power goes later
+// (R10).
 void World::visitKill() {
   trial_.copyFrom(disk_);
   Depth depth;
   depth.probe = true;
   depth.may_write_first = !created_;
   ++tally_.kills;
-  // Below the levels of power loss, what a failed sync dropped may be gone from the device for good.
+  // Below the levels of power loss, what a failed sync dropped may be gone from the device for
+  // good.
   const uint64_t floor = disk_.failed() ? model_.floor() : model_.killFloor();
   Found found;
   const std::string wrong = checker_.check(&trial_, model_, floor, depth, rng_, &found);
   if (!wrong.empty()) fail("after SIGKILL: " + wrong, trial_);
 }
 
-// The newest slot rots: one copy, the other, or both. What is left must lead to the same state (R6). A second
-// fault is not asked for: where a crash has already torn the older slot, one copy of the newest is spared.
+// The newest slot rots: one copy, the other, or both. What is left must lead to the same state
+// (R6). A second fault is not asked for: where a crash has already torn the older slot, one copy of
+// the newest is spared.
 void World::visitRot() {
   if (!created_ || disk_.failed()) return;
   trial_.copyFrom(disk_);
@@ -256,7 +276,9 @@ void World::visitRot() {
         trial_.peek(setup_.path)[offset] ^ static_cast<std::byte>(1 + rng_.below(255));
     trial_.poke(setup_.path, offset, {&rotten, 1});
   }
-  if (!fresh(trial_.durableHash() ^ (slots.generation[newest] << 8 | victims), model_.floor())) return;
+  if (!fresh(trial_.durableHash() ^ (slots.generation[newest] << 8 | victims), model_.floor())) {
+    return;
+  }
   ++tally_.rots;
   Depth depth;
   depth.rot = true;
@@ -288,8 +310,10 @@ void World::step() {
     driver_->noteDurable();
     if (driver_->full()) fail("a roomy store says that it is full", disk_);
   }
-  // A buffered call is acknowledged before its group is written: where that failed, the memory does not hold it.
-  const bool told_too_much = disk_.failed() && life_setup_.options.durability == Durability::kBuffered;
+  // A buffered call is acknowledged before its group is written: where that failed, the memory does
+  // not hold it.
+  const bool told_too_much =
+      disk_.failed() && life_setup_.options.durability == Durability::kBuffered;
   if (!driver_->refused() && driver_->queued() == 0 && !told_too_much && rng_.chance(8)) {
     doing_ = "comparing the running memory";
     const std::string wrong = checker_.compare(engine_.get(), model_.now(), rng_);
@@ -298,7 +322,8 @@ void World::step() {
 }
 
 ModelRow World::row(const std::string& source) {
-  return makeRow(next_serial_++, source, clock_.wallMs() - static_cast<int64_t>(rng_.below(100'000)));
+  return makeRow(next_serial_++, source,
+                 clock_.wallMs() - static_cast<int64_t>(rng_.below(100'000)));
 }
 
 ModelCall World::insertNew() {
@@ -390,8 +415,8 @@ void World::stepForget() {
 }
 
 void World::stepMaintain() {
-  static constexpr Job kJobs[] = {Job::kFreeze, Job::kFreeze, Job::kLink, Job::kCompact, Job::kCheckpoint,
-                                  Job::kCheckpoint, Job::kShrinkLog};
+  static constexpr Job kJobs[] = {Job::kFreeze,     Job::kFreeze,     Job::kLink,     Job::kCompact,
+                                  Job::kCheckpoint, Job::kCheckpoint, Job::kShrinkLog};
   static const char* const kNames[] = {"freezing", "linking", "compacting", "checkpointing",
                                        "shrinking the log"};
   const Job job = kJobs[rng_.below(std::size(kJobs))];
@@ -416,8 +441,9 @@ void World::stepMaintain() {
   driver_->noteDurable();
 }
 
-// What the committer thread does beside a freeze or a compaction: calls are accepted and committed while the
-// parts are being written, so that rows of the job's own output die (or are superseded) under way.
+// What the committer thread does beside a freeze or a compaction: calls are accepted and committed
+// while the parts are being written, so that rows of the job's own output die (or are superseded)
+// under way.
 void World::editInFlight() {
   in_maintain_ = false;
   const std::string was = doing_;

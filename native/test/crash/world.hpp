@@ -1,5 +1,6 @@
-// One seeded history of a store: up to twelve lives of writing, each ended by a power cut, a SIGKILL, a failed
-// device or a clean close; and at many moments of each life, all the states that a cut right there may leave.
+// One seeded history of a store: up to twelve lives of writing, each ended by a power cut, a
+// SIGKILL, a failed device or a clean close; and at many moments of each life, all the states that
+// a cut right there may leave.
 #pragma once
 #include <string>
 #include <unordered_set>
@@ -17,7 +18,8 @@ struct WorldOptions {
   uint32_t probe_percent = 12;     // of the states are written to afterwards
   uint32_t deep_percent = 12;      // of the states are checked deeply
   uint32_t kill_percent = 25;      // of the visited moments also as SIGKILL leaves them
-  uint32_t rot_percent = 25;       // of the visited moments without pending writes also with a rotten slot
+  // Of the visited moments without pending writes also with a rotten slot.
+  uint32_t rot_percent = 25;
   uint32_t fault_percent = 12;     // of the lives meet a device fault
   bool edits_in_flight = true;     // calls are made and committed while freeze and compaction write
   ChoiceBudget choices;
@@ -25,7 +27,8 @@ struct WorldOptions {
 
 // What was done; sums over seeds add up.
 struct Tally {
-  uint64_t states = 0;     // different images that were opened and compared (an image counts once a history)
+  // Different images that were opened and compared (an image counts once a history).
+  uint64_t states = 0;
   uint64_t repeats = 0;    // images checked again because more had been promised meanwhile
   uint64_t kills = 0, rots = 0, probes = 0;
   uint64_t moments = 0, lives = 0, calls = 0, faults = 0;

@@ -26,13 +26,14 @@ struct FreeDelete {
 }  // namespace
 
 const char* simCallName(SimCall call) {
-  static const char* const kNames[kSimCalls] = {"stat", "open",   "read",   "readDevice", "write",      "sync",
-                                                "grow", "reserve", "punch", "rename",     "remove",     "syncFolder", "list"};
+  static const char* const kNames[kSimCalls] = {
+      "stat",    "open",  "read",   "readDevice", "write",      "sync", "grow",
+      "reserve", "punch", "rename", "remove",     "syncFolder", "list"};
   return kNames[static_cast<size_t>(call)];
 }
 
-// One file's bytes. `cache` is what the program sees; `device` holds the device's content of those sectors where
-// it differs, or may differ, from the cache.
+// One file's bytes. `cache` is what the program sees; `device` holds the device's content of those
+// sectors where it differs, or may differ, from the cache.
 struct SimDisk::Inode {
   explicit Inode(const SimDiskOptions& options)
       : storage(static_cast<std::byte*>(std::calloc(options.file_bytes_max + kViewAlign, 1))),
@@ -139,10 +140,13 @@ class SimFile final : public File {
       const uint64_t old_sectors = divideUp(node().size, disk_->options_.sector_bytes);
       const uint64_t more = sectors > old_sectors ? sectors - old_sectors : 0;
       if (bytes > disk_->options_.file_bytes_max ||
-          disk_->usedBytes() + more * disk_->options_.sector_bytes > disk_->options_.device_bytes_max) {
+          disk_->usedBytes() + more * disk_->options_.sector_bytes >
+              disk_->options_.device_bytes_max) {
         status = Status(Code::kNoSpace, "the simulated device is full");
       } else if (bytes > node().size) {
-        for (uint64_t s = old_sectors; s < sectors; ++s) node().setUsed(static_cast<uint32_t>(s), true);
+        for (uint64_t s = old_sectors; s < sectors; ++s) {
+          node().setUsed(static_cast<uint32_t>(s), true);
+        }
         node().size = bytes;
       }
     }
@@ -199,8 +203,8 @@ class SimFile final : public File {
     return {};
   }
 
-  // A direct read writes dirty pages back first, so pending sectors show their new content; what a failed sync
-  // lost shows what the device holds.
+  // A direct read writes dirty pages back first, so pending sectors show their new content; what a
+  // failed sync lost shows what the device holds.
   void readThrough(uint64_t offset, MutableBytes out) {
     std::memcpy(out.data(), node().cache + offset, out.size());
     const uint32_t sector_bytes = disk_->options_.sector_bytes;
@@ -213,7 +217,8 @@ class SimFile final : public File {
       if (dirty) continue;
       const uint64_t from = std::max(begin, offset);
       const uint64_t to = std::min(begin + sector_bytes, offset + out.size());
-      std::memcpy(out.data() + (from - offset), node().device_bytes.data() + at + (from - begin), to - from);
+      std::memcpy(out.data() + (from - offset), node().device_bytes.data() + at + (from - begin),
+                  to - from);
     }
   }
 
@@ -287,8 +292,9 @@ std::string SimDisk::trace() const {
   const uint64_t begin = traced_ > kTraceOps ? traced_ - kTraceOps : 0;
   for (uint64_t i = begin; i < traced_; ++i) {
     const SimOp& op = trace_[i % kTraceOps];
-    text += "  " + std::to_string(i) + ' ' + simCallName(op.call) + " at " + std::to_string(op.offset) + " + " +
-            std::to_string(op.bytes) + ' ' + codeName(op.result) + '\n';
+    text += "  " + std::to_string(i) + ' ' + simCallName(op.call) + " at " +
+            std::to_string(op.offset) + " + " + std::to_string(op.bytes) + ' ' +
+            codeName(op.result) + '\n';
   }
   return text;
 }
@@ -378,7 +384,8 @@ Status SimDisk::syncFolder(const std::string&) {
   return note(SimCall::kSyncFolder, 0, 0, status);
 }
 
-Status SimDisk::list(const std::string& path, const std::string& prefix, std::vector<std::string>* out) {
+Status SimDisk::list(const std::string& path, const std::string& prefix,
+                     std::vector<std::string>* out) {
   Status status;
   out->clear();
   if (!fails(SimCall::kList, &status)) {
@@ -439,8 +446,8 @@ void SimDisk::finishSync(uint32_t inode, bool ok) {
   if (kept == 0) pending_bytes_.clear();
   if (ok) node.durable_size = node.size;
   for (auto it = node.device.begin(); it != node.device.end();) {
-    const bool same =
-        std::memcmp(node.device_bytes.data() + it->second, node.at(it->first), options_.sector_bytes) == 0;
+    const bool same = std::memcmp(node.device_bytes.data() + it->second, node.at(it->first),
+                                  options_.sector_bytes) == 0;
     it = same ? node.device.erase(it) : std::next(it);
   }
   if (node.device.empty()) node.device_bytes.clear();
@@ -455,9 +462,9 @@ uint64_t SimDisk::lostSectors() const {
   uint64_t lost = 0;
   for (uint32_t i = 0; i < inodes_.size(); ++i) {
     for (const auto& [sector, at] : inodes_[i]->device) {
-      lost += std::none_of(pending_.begin(), pending_.end(), [&, s = sector](const PendingSector& p) {
-        return p.inode == i && p.sector == s;
-      });
+      lost += std::none_of(
+          pending_.begin(), pending_.end(),
+          [&, s = sector](const PendingSector& p) { return p.inode == i && p.sector == s; });
     }
   }
   return lost;
@@ -466,7 +473,8 @@ uint64_t SimDisk::lostSectors() const {
 uint64_t SimDisk::durableHash() const {
   uint64_t hash = 0;
   for (const auto& [name, inode] : durable_names_) {
-    uint64_t h = inodes_[inode]->durable_hash ^ (inodes_[inode]->durable_size * 0x9e3779b97f4a7c15ull);
+    uint64_t h =
+        inodes_[inode]->durable_hash ^ (inodes_[inode]->durable_size * 0x9e3779b97f4a7c15ull);
     for (const char c : name) h = (h ^ static_cast<uint8_t>(c)) * 0x100000001b3ull;
     hash ^= h;
   }
@@ -478,7 +486,9 @@ uint64_t SimDisk::durableHash() const {
 void SimDisk::copyFrom(const SimDisk& other) {
   RVE_ASSERT(options_.sector_bytes == other.options_.sector_bytes &&
              options_.file_bytes_max == other.options_.file_bytes_max);
-  while (inodes_.size() < other.inodes_.size()) inodes_.push_back(std::make_unique<Inode>(options_));
+  while (inodes_.size() < other.inodes_.size()) {
+    inodes_.push_back(std::make_unique<Inode>(options_));
+  }
   for (size_t i = 0; i < inodes_.size(); ++i) {
     Inode& to = *inodes_[i];
     RVE_ASSERT(!to.writer && to.readers == 0);
@@ -514,7 +524,9 @@ void SimDisk::applyFate(const PendingSector& pending, const std::byte* fresh, Fa
   switch (fate) {
     case Fate::kLost: return;
     case Fate::kApplied: break;
-    case Fate::kFirstHalf: std::memcpy(content.data() + bytes / 2, held + bytes / 2, bytes / 2); break;
+    case Fate::kFirstHalf:
+      std::memcpy(content.data() + bytes / 2, held + bytes / 2, bytes / 2);
+      break;
     case Fate::kSecondHalf: std::memcpy(content.data(), held, bytes / 2); break;
     case Fate::kZeroed: std::fill(content.begin(), content.end(), std::byte{0}); break;
     case Fate::kGarbage:
@@ -572,7 +584,9 @@ void SimDisk::poke(const std::string& path, uint64_t offset, Bytes bytes) {
     const uint64_t begin = uint64_t{sector} * options_.sector_bytes;
     for (uint64_t i = 0; i < options_.sector_bytes; ++i) {
       const uint64_t place = begin + i;
-      if (place >= offset && place < offset + bytes.size()) inode.device_bytes[at + i] = bytes[place - offset];
+      if (place >= offset && place < offset + bytes.size()) {
+        inode.device_bytes[at + i] = bytes[place - offset];
+      }
     }
   }
 }

@@ -1,12 +1,13 @@
 // A disk in memory that forgets what was not synced, as a real one does when its power is cut.
 //
-// What the program sees (the page cache: read, view) and what the device holds are kept apart. A write is split
-// into sectors; each sector version stays pending until sync(). cutPower() then decides the fate of every
-// pending sector version, of grown sizes, and of folder changes, by a CrashChoice: all states that a device
-// without promises may show (lost, kept, out of order, torn, zero, garbage) are reachable.
+// What the program sees (the page cache: read, view) and what the device holds are kept apart. A
+// write is split into sectors; each sector version stays pending until sync(). cutPower() then
+// decides the fate of every pending sector version, of grown sizes, and of folder changes, by a
+// CrashChoice: all states that a device without promises may show (lost, kept, out of order, torn,
+// zero, garbage) are reachable.
 //
-// After a failed sync the pending sectors are clean and lost, as on Linux: the cache shows them, the device does
-// not, and no later sync writes them (RELIABILITY.md, fsync failures).
+// After a failed sync the pending sectors are clean and lost, as on Linux: the cache shows them,
+// the device does not, and no later sync writes them (RELIABILITY.md, fsync failures).
 //
 // One thread at a time; its Files must not outlive it.
 #pragma once
@@ -44,12 +45,13 @@ enum class Fate : uint8_t {
   kApplied,     // the new content
   kFirstHalf,   // new first half, old second half
   kSecondHalf,  // old first half, new second half
-  kZeroed,
-  kGarbage,     // neither old nor new
+  // Neither old nor new.
+  kZeroed, kGarbage,
 };
 
 struct CrashChoice {
-  std::vector<Fate> sectors;  // one per pending sector version, in issue order; missing ones are kLost
+  // One per pending sector version, in issue order; missing ones are kLost.
+  std::vector<Fate>sectors;
   uint32_t names = 0;         // that many of the pending folder changes survive, in order
   bool sizes = false;         // whether sizes changed since the last sync survive
 };
@@ -82,12 +84,13 @@ class SimDisk final : public Disk {
   Status list(const std::string& path, const std::string& prefix,
               std::vector<std::string>* out) override;
 
-  // Runs after each call that changes something (write, sync, grow, reserve, punch, rename, remove, syncFolder),
-  // failed ones too. Calls to this disk from inside it do not run it again.
+  // Runs after each call that changes something (write, sync, grow, reserve, punch, rename, remove,
+  // syncFolder), failed ones too. Calls to this disk from inside it do not run it again.
   std::function<void(SimCall)> after_change;
 
-  // The nth call (0: the next) of a kind fails with `code`; `sticky`: all later ones too. A failing write may
-  // have written a prefix; a failing sync loses a random part of what was pending. Replaces an earlier plan.
+  // The nth call (0: the next) of a kind fails with `code`; `sticky`: all later ones too. A failing
+  // write may have written a prefix; a failing sync loses a random part of what was pending.
+  // Replaces an earlier plan.
   void failAt(SimCall call, uint64_t nth, Code code, bool sticky);
   void failNever();   // no further failures
   void forgetFault(); // as failNever, and failed() is false again
@@ -97,10 +100,11 @@ class SimDisk final : public Disk {
   uint64_t changes() const { return changes_; }
   uint64_t bytesWritten() const { return bytes_written_; }
 
-  // Becomes what `other` is at this moment as a SIGKILL would leave it: same cache, same pending sectors, no open
-  // file. Reuses memory. Requires: no File of this disk is open.
+  // Becomes what `other` is at this moment as a SIGKILL would leave it: same cache, same pending
+  // sectors, no open file. Reuses memory. Requires: no File of this disk is open.
   void copyFrom(const SimDisk& other);
-  // Cuts the power: pending state meets its fate, the cache becomes the device. Requires: no File is open.
+  // Cuts the power: pending state meets its fate, the cache becomes the device. Requires: no File
+  // is open.
   void cutPower(const CrashChoice& choice);
   // As cutPower with everything pending lost.
   void cutPower() { cutPower(CrashChoice{}); }
@@ -114,7 +118,8 @@ class SimDisk final : public Disk {
   // Hash of what the device holds for certain: names, sizes, content. Kept up by deltas: cheap.
   uint64_t durableHash() const;
 
-  // Reads or damages the file itself, behind every cache (rot). The offset must lie inside the file.
+  // Reads or damages the file itself, behind every cache (rot). The offset must lie inside the
+  // file.
   bool exists(const std::string& path) const;
   uint64_t fileBytes(const std::string& path) const;
   Bytes peek(const std::string& path) const;  // the page cache's [0, size)

@@ -1,4 +1,5 @@
-// The simulated disk must forget exactly what a real one may forget: a crash test is worth what its disk is.
+// The simulated disk must forget exactly what a real one may forget: a crash test is worth what its
+// disk is.
 #include "test/sim/sim_disk.hpp"
 
 #include <set>
@@ -60,7 +61,9 @@ TEST(sim_disk_reaches_every_subset_of_unsynced_sectors) {
     writeAndLeave(disk.get(), 64, 192, 7);
     REQUIRE_EQ(disk->pendingSectors().size(), 3u);
     CrashChoice choice;
-    for (int i = 0; i < 3; ++i) choice.sectors.push_back(bits >> i & 1 ? Fate::kApplied : Fate::kLost);
+    for (int i = 0; i < 3; ++i) {
+      choice.sectors.push_back(bits >> i & 1 ? Fate::kApplied : Fate::kLost);
+    }
     disk->cutPower(choice);
     int got = 0;
     for (int i = 0; i < 3; ++i) got |= (byteAt(*disk, 64 + 64 * i) == 7 ? 1 : 0) << i;

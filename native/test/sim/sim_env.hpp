@@ -6,7 +6,8 @@
 
 namespace rve::test {
 
-// splitmix64 (Steele, Lea, Flood 2014): full period, every seed is good, one multiply chain a number.
+// splitmix64 (Steele, Lea, Flood 2014): full period, every seed is good, one multiply chain a
+// number.
 class SimRng final : public Rng {
  public:
   explicit SimRng(uint64_t seed) : state_(seed) {}

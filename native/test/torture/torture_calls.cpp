@@ -44,7 +44,8 @@ ModelCall TortureCalls::insert() {
   }
   // Now and then an old sequence of this life again: a broker's redelivery.
   const uint64_t rows = 1 + rng_.below(24);
-  const uint64_t first = sequenced && sequence_ > 64 && rng_.chance(15) ? sequence_ - 1 - rng_.below(64) : sequence_;
+  const uint64_t first =
+      sequenced && sequence_ > 64 && rng_.chance(15) ? sequence_ - 1 - rng_.below(64) : sequence_;
   for (uint64_t i = 0; i < rows; ++i) {
     ModelRow row = makeRow(serial_++, call.source, time_ms);
     row.has_sequence = sequenced;

@@ -1,5 +1,6 @@
-// The calls of one tortured life: a function of the life's seed and of the state it began with, so that the parent
-// can tell, from the number of acknowledgements alone, what the killed child had sent.
+// The calls of one tortured life: a function of the life's seed and of the state it began with, so
+// that the parent can tell, from the number of acknowledgements alone, what the killed child had
+// sent.
 #pragma once
 #include "test/crash/model.hpp"
 #include "test/sim/sim_env.hpp"

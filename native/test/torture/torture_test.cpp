@@ -1,8 +1,9 @@
-// SIGKILL of a real process: threads on, real files. The child works under mixed load and writes the number of
-// each acknowledged call into a pipe; the parent kills it at a random moment, opens the store and compares.
+// SIGKILL of a real process: threads on, real files. The child works under mixed load and writes
+// the number of each acknowledged call into a pipe; the parent kills it at a random moment, opens
+// the store and compares.
 //
-// RVE_TORTURE_KILLS=N (10; 100 under RVE_VERIFY=1), RVE_TORTURE_MS=N: each child lives 1..N ms after its first
-// acknowledgement (150; 2,000 under RVE_VERIFY=1).
+// RVE_TORTURE_KILLS=N (10; 100 under RVE_VERIFY=1), RVE_TORTURE_MS=N: each child lives 1..N ms
+// after its first acknowledgement (150; 2,000 under RVE_VERIFY=1).
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -37,7 +38,8 @@ OpenOptions optionsFor(const std::string& path, bool manual) {
   options.metric = Metric::kL2;
   options.tuning.all_manual = manual;
   options.tuning.query_threads = 1;
-  options.tuning.freeze_rows = 200;  // Seals, links, compactions and checkpoints many times a second.
+  // Seals, links, compactions and checkpoints many times a second.
+  options.tuning.freeze_rows = 200;
   options.tuning.checkpoint_groups = 24;
   options.tuning.hnsw_m = 4;
   options.tuning.hnsw_ef_construction = 16;
@@ -71,8 +73,11 @@ struct Flow {
   }
 };
 
-void send(Engine* engine, Flow* flow, uint64_t number, const ModelCall& call, State::Effect effect) {
-  const auto forgotten = [=](ForgetResult&& r) { flow->answer(number, r.status, r.count == effect.forgotten); };
+void send(Engine* engine, Flow* flow, uint64_t number, const ModelCall& call,
+          State::Effect effect) {
+  const auto forgotten = [=](ForgetResult&& r) {
+    flow->answer(number, r.status, r.count == effect.forgotten);
+  };
   Status status;
   switch (call.kind) {
     case CallKind::kInsert:
@@ -81,7 +86,9 @@ void send(Engine* engine, Flow* flow, uint64_t number, const ModelCall& call, St
       });
       break;
     case CallKind::kForget: status = engine->submitForget(call.ids, forgotten); break;
-    case CallKind::kForgetSource: status = engine->submitForgetSource(call.source, forgotten); break;
+    case CallKind::kForgetSource:
+      status = engine->submitForgetSource(call.source, forgotten);
+      break;
   }
   if (!status.ok()) flow->answer(number, status, false);
 }
@@ -161,12 +168,14 @@ Child startChild(const std::string& path, uint64_t seed) {
   return child;
 }
 
-// Reads acknowledgements for up to `ms`, or until the pipe closes; `until_first`: returns with the first one. The
-// clock measures the child's life, which is the stimulus of this test; nothing waits on it to be in step.
+// Reads acknowledgements for up to `ms`, or until the pipe closes; `until_first`: returns with the
+// first one. The clock measures the child's life, which is the stimulus of this test; nothing waits
+// on it to be in step.
 void readAcks(int pipe, uint64_t ms, bool until_first, uint64_t* last) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(ms);
   while (true) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        end - std::chrono::steady_clock::now());
     pollfd poll_fd{pipe, POLLIN, 0};
     if (poll(&poll_fd, 1, static_cast<int>(std::max<int64_t>(0, left.count()))) <= 0) return;
     uint64_t words[512];
@@ -192,7 +201,8 @@ Outcome killOnce(const std::string& path, uint64_t seed, uint64_t live_ms, Model
   kill(child.pid, SIGKILL);
   int status = 0;
   waitpid(child.pid, &status, 0);
-  readAcks(child.pipe, kStartMsMax, false, &outcome.acked);  // what it had written; ends when the pipe is empty
+  // What it had written; ends when the pipe is empty.
+  readAcks(child.pipe, kStartMsMax, false, &outcome.acked);
   close(child.pipe);
   if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
     outcome.wrong = "the child ended by itself: status " + std::to_string(status);
@@ -222,10 +232,13 @@ Outcome killOnce(const std::string& path, uint64_t seed, uint64_t live_ms, Model
     outcome.wrong = "what is there is no prefix with all acknowledged calls:" +
                     explainDifference(records, model->stateAt(model->floor()));
   }
-  if (outcome.wrong.empty() && (stats.holes != 0 || stats.degraded)) outcome.wrong = "a kill is taken for corruption";
+  if (outcome.wrong.empty() && (stats.holes != 0 || stats.degraded)) {
+    outcome.wrong = "a kill is taken for corruption";
+  }
   CheckReport report;
   if (outcome.wrong.empty() && (!engine->check(true, &report).ok() || !report.ok)) {
-    outcome.wrong = "check() finds damage" + (report.damaged.empty() ? "" : ": " + report.damaged[0]);
+    outcome.wrong =
+        "check() finds damage" + (report.damaged.empty() ? "" : ": " + report.damaged[0]);
   }
   if (outcome.wrong.empty()) model->begin(records, stats.next_id);
   return outcome;
@@ -260,13 +273,14 @@ TEST(a_killed_process_loses_no_acknowledged_call) {
     acked += outcome.acked;
     CHECK_EQ(outcome.wrong, std::string());
     if (!outcome.wrong.empty()) {
-      std::printf("  kill %llu; the store is left at %s\n", static_cast<unsigned long long>(i), path.c_str());
+      std::printf("  kill %llu; the store is left at %s\n", static_cast<unsigned long long>(i),
+                  path.c_str());
       return;
     }
   }
   CHECK(acked > 0);
-  std::printf("  %llu kills, %llu acknowledged calls, none lost\n", static_cast<unsigned long long>(kills),
-              static_cast<unsigned long long>(acked));
+  std::printf("  %llu kills, %llu acknowledged calls, none lost\n",
+              static_cast<unsigned long long>(kills), static_cast<unsigned long long>(acked));
   unlink(path.c_str());
   rmdir(folder.c_str());
 }
