@@ -6,11 +6,11 @@
 // | warm | binary16 with a power of two a vector | 2 d + 2 | |
 // | cool | residual to a centroid, `bits` = 8 | d | below |
 // | cold | the same, `bits` = 4 | d / 2 | below |
-// | archive | the same, 1 bit a coordinate | P / 8 + 8 | below |
+// | archive | the same, 1 bit a coordinate | P / 8 + 7 | below |
 //
 // (Hot is the f32 vector itself. P = d rounded up to a multiple of 8.) `bits` of cool (4.5 to 8)
 // and cold (2 to 4.5) is the size of the *whole* record in bits a dimension, so a ratio to raw is a
-// promise; 8 bytes of side data and at least a bit a coordinate it always has, which small
+// promise; 7 bytes of side data and at least a bit a coordinate it always has, which small
 // dimensions notice.
 //
 // Cool, cold and archive. With r = R(x) - mean - c, c the nearest centroid (IVFADC, Jegou et al.
@@ -34,11 +34,12 @@
 //
 // | Offset | Bytes | Name | Meaning |
 // | ---: | ---: | --- | --- |
-// | 0 | 1 | `noise` | u8 k: |e| = f sqrt(P) 2^(k / 16 - 8) |
-// | 1 | 3 | `factor` | high 24 bits of the f32 f |
-// | 4 | 1 | `centroid` | u8; one that the codebook lacks is taken as 0 |
-// | 5 | 3 | `add` | high 24 bits of the f32 add(x) |
-// | 8 | | `code` | TrellisGrid::pack |
+// | 0 | 4 | `word` | low to high: u8 centroid (one that the codebook lacks is taken as 0); u4 noise |
+// | | | | code k, |e| <= f sqrt(P noise2) 2^(k / 8 - 1/2), 15: anything; u20 `factor`: bits 11 to 30 |
+// | | | | of the f32 f, which has no sign |
+// | 4 | 3 | `add` | high 24 bits of the f32 add(x) |
+// | 7 | | `code` | TrellisGrid::pack |
+// | | 3 | `outlier` | cold of 256 dimensions and more: u16 coordinate, i8 correction of its value |
 #pragma once
 #include <memory>
 #include <vector>
@@ -53,7 +54,7 @@ enum class Tier : uint8_t { kHot = 0, kWarm = 1, kCool = 2, kCold = 3, kArchive 
 
 inline constexpr float kTierCoolBits = 8.0f;
 inline constexpr float kTierColdBits = 4.0f;
-inline constexpr uint32_t kTierSideBytes = 8;
+inline constexpr uint32_t kTierSideBytes = 7;
 
 // A query prepared once for all tiers of one codebook. Reuse one object per thread: no allocation
 // after its first use. `distance` fills it in, so threads may not share one.
@@ -100,17 +101,26 @@ class TierCodec {
   // Signs of the code as bits (1: not negative), for Hamming search: ceil(P / 64) words, the rest
   // zero. Signs are those of R(x) - mean - c. Not for warm.
   void signWords(const std::byte* record, uint64_t* out) const;
+  // A correction to one value of the code; 0 where the record has none. Not for warm.
+  struct Outlier {
+    uint32_t coordinate;
+    float correction;  // in table units
+  };
+  Outlier outlierOf(const std::byte* record) const;
   // The centroid a record refers to. Not for warm.
   uint32_t centroidOf(const std::byte* record) const;
 
  private:
   void encodeHalf(const float* plain, std::byte* record) const;
   void decodeHalf(const std::byte* record, float* out) const;
+  float outlierUnit() const;
+  void storeOutlier(const float* residual, float per_unit, float* code, std::byte* record) const;
   float sign() const { return codebook_->kind() == DistanceKind::kL2 ? -2.0f : -1.0f; }
 
   std::shared_ptr<const TierCodebook> codebook_;
   Tier tier_;
   TrellisGrid grid_;
+  size_t outlier_at_;  // 0: none
   size_t record_bytes_ = 0;
 };
 

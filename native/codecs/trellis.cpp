@@ -8,6 +8,7 @@
 
 #include "base/assert.hpp"
 #include "base/limits.hpp"
+#include "kernels/split_mix.hpp"
 
 namespace rve {
 namespace {
@@ -36,6 +37,10 @@ constexpr Shape kShapes[kTrellisPlanesMax + 2] = {{0, 0},        {0.10f, 1.6f}, 
                                                   {0.55f, 4.4f}};
 // Up to so many levels the values are i8, else i16.
 constexpr uint32_t kByteLevelsMax = 32;
+
+// What noise2() is measured on. Stored noise codes depend on both: they may never change.
+constexpr uint64_t kCalibrationSeed = 0x7E11;
+constexpr uint32_t kCalibrationValues = 1024;
 
 // How a companded value -1..1 becomes a level.
 struct Scale {
@@ -180,10 +185,38 @@ TrellisGrid::TrellisGrid(const TrellisShape& shape) : shape_(shape) {
   // The outermost level is half a level inside the end.
   const float y = edge_ * (1 - 1 / static_cast<float>(levels));
   const float largest = y / std::sqrt(1 - y * y);
-  const float units = (levels <= kByteLevelsMax ? 127.0f : 32767.0f) / largest;
+  byte_values_ = levels <= kByteLevelsMax;
+  const float units = (byte_values_ ? 127.0f : 32767.0f) / largest;
   units_per_deviation_ = units * compression_;
   fine_ = tableOf(4u << shape.planes, edge_, units);
   coarse_ = tableOf(2u << shape.planes, edge_, units);
+  calibrate();
+}
+
+void TrellisGrid::calibrate() {
+  SplitMix random(kCalibrationSeed);
+  float values[kDimensionsMax];
+  float code[kDimensionsMax];
+  uint16_t levels[kDimensionsMax];
+  uint8_t path[kDimensionsMax];
+  double error = 0;
+  for (uint32_t done = 0; done < kCalibrationValues; done += shape_.dims) {
+    for (uint32_t i = 0; i < shape_.dims; ++i) {
+      // Twelve uniform numbers less six are gaussian as far as the grid goes, in the same bits
+      // everywhere, which a logarithm is not.
+      double sum = -6;
+      for (int part = 0; part < 12; ++part) sum += random.uniform();
+      values[i] = units_per_deviation_ * static_cast<float>(sum);
+    }
+    quantise(values, 1, levels, path);
+    valuesOf(levels, code);
+    double squares = 0;
+    for (uint32_t i = 0; i < shape_.dims; ++i) {
+      squares += double{values[i] - code[i]} * (values[i] - code[i]);
+    }
+    error += squares / shape_.dims * std::min(shape_.dims, kCalibrationValues - done);
+  }
+  noise2_ = static_cast<float>(error / kCalibrationValues);
 }
 
 void TrellisGrid::quantise(const float* values, float per_unit, uint16_t* levels,

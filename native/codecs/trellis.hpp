@@ -54,6 +54,12 @@ class TrellisGrid {
   // Table units for each standard deviation of what is coded: the scale the grid is made for.
   float unitsPerDeviation() const { return units_per_deviation_; }
 
+  // Mean squared error of a gaussian in table units, of one seeded draw.
+  float noise2() const { return noise2_; }
+  // The largest value.
+  float coarseEnd() const { return coarse_.back(); }
+  // Whether all values fit i8.
+  bool byteValues() const { return byte_values_; }
   // Value of each level, whole numbers: 4 << planes of the fine coordinates, 2 << planes of the
   // others.
   const float* fineValues() const { return fine_.data(); }
@@ -78,7 +84,11 @@ class TrellisGrid {
   float dot(const std::byte* code, const float* query) const;
 
  private:
+  void calibrate();
+
   TrellisShape shape_;
+  bool byte_values_ = false;
+  float noise2_ = 0;
   float units_per_deviation_ = 1;
   float compression_ = 0;  // x of the compander for each standard deviation
   float edge_ = 0;         // y of the outer end of the grid, below 1
