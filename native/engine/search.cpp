@@ -28,6 +28,11 @@ constexpr float kBoundFactor = 1.5f;
 
 // Of a vector that is about to be ranked; the processor's own prefetcher brings what follows.
 constexpr size_t kPrefetchBytes = 512;
+constexpr size_t kFetchedAtOnce = 8;
+
+// Standard deviations by which a 4-bit estimate may be wrong before its row is given up: one in 700 is.
+constexpr double kErrorsAllowed = 3.0;
+constexpr uint32_t kRankedAtLeast = 16;  // enough to know the deviation by
 
 }  // namespace
 
@@ -146,7 +151,7 @@ Status Searcher::queryVersion(const Version& version, const QueryRequest& reques
       // Graphs first: their k nearest, ranked, keep most of what the flat scans see from being ranked at all.
       bool cancelled = false;
       searchSegments(&pass, true, cancel, &cancelled);
-      rankAll(&pass, s.fine.rows());
+      rankNearestFirst(&pass, s.fine.rows());
       searchTail(&pass);
       searchSegments(&pass, false, cancel, &cancelled);
       if (cancelled) return Status(Code::kAborted, "the query was cancelled");
@@ -296,54 +301,88 @@ void Searcher::searchGraphOf(Pass* pass, const Segment& segment, uint32_t place,
   }
 }
 
-// Exact distance of one candidate.
-void Searcher::rank(Pass* pass, const Candidate& c) {
+// Exact distance of one candidate, which is offered; infinite if its bytes are damaged.
+float Searcher::rank(Pass* pass, const Candidate& c) {
   if (c.place == 0) {
     const uint64_t ordinal = pass->version->tail_first + c.row;
     const TailRow r = tailRow(*pass->version->blocks, ordinal);
     const VectorRef vector{context_.view + r.block->vector_at[r.at], r.block->dtypes[r.at]};
-    offerExact(pass, exactDistance(*pass, vector), r.block->ids[r.at], nullptr, ordinal);
-    return;
+    const float distance = exactDistance(*pass, vector);
+    offerExact(pass, distance, r.block->ids[r.at], nullptr, ordinal);
+    return distance;
   }
   const Segment& segment = *(*pass->version->segments)[c.place - 1];
-  rankRow(pass, segment, segment.vectorOf(c.row), c.row);
+  return rankRow(pass, segment, segment.vectorOf(c.row), c.row);
 }
 
-void Searcher::rankRow(Pass* pass, const Segment& segment, const VectorRef& vector, uint32_t row) {
+float Searcher::rankRow(Pass* pass, const Segment& segment, const VectorRef& vector, uint32_t row) {
   if (vector.at == nullptr) {
     pass->degraded = true;
-    return;
+    return std::numeric_limits<float>::infinity();
   }
   const float distance = exactDistance(*pass, vector);
+  if (std::isfinite(distance) && distance > pass->worst()) return distance;  // its id is never asked for
   uint64_t id = 0;
-  if (std::isfinite(distance) && distance > pass->worst()) return;  // its id is never asked for
   if (!segment.idOf(row, &id)) {
     pass->degraded = true;
-    return;
+    return distance;
   }
   offerExact(pass, distance, id, &segment, row);
+  return distance;
 }
 
-// What was never read since the open is asked for at once, not fault by fault; what is in memory comes to the
-// caches meanwhile, since vectors are strewn and each would be waited for.
-void Searcher::rankAll(Pass* pass, const std::vector<Candidate>& candidates) {
+// What was never read since the open is asked of the device at once, not fault by fault; what is in memory comes
+// to the caches meanwhile, since vectors are strewn and each would be waited for.
+void Searcher::fetch(Pass* pass, const std::vector<Candidate>& candidates, size_t from, size_t to) {
   std::vector<VectorRef>& vectors = pass->s->vectors;
-  vectors.assign(candidates.size(), VectorRef());
-  for (size_t i = 0; i < candidates.size(); i++) {
+  vectors.resize(std::max(vectors.size(), to));
+  for (size_t i = from; i < to; i++) {
     const Candidate& c = candidates[i];
+    vectors[i] = {};
     if (c.place == 0) continue;
     vectors[i] = (*pass->version->segments)[c.place - 1]->prefetchVector(c.row);
     if (vectors[i].at == nullptr) continue;
     const size_t bytes = size_t{context_.dims} * dtypeBytes(vectors[i].dtype);
     for (size_t at = 0; at < std::min(bytes, kPrefetchBytes); at += 64) __builtin_prefetch(vectors[i].at + at);
   }
+}
+
+// By their 4-bit estimates, nearest first, until the next one would have to be nearer than it looks by more than
+// the errors seen so far allow: then all others would have to as well.
+void Searcher::rankNearestFirst(Pass* pass, std::vector<Candidate>& candidates) {
+  if (!std::is_sorted(candidates.begin(), candidates.end())) std::sort(candidates.begin(), candidates.end());
+  std::vector<VectorRef>& vectors = pass->s->vectors;
+  const size_t sure = std::min<size_t>(candidates.size(), std::max(kRankedAtLeast, pass->k + pass->k / 2));
+  double error_sum = 0, error_squares = 0;
+  uint32_t errors = 0;
+  size_t fetched = 0;
   for (size_t i = 0; i < candidates.size(); i++) {
     const Candidate& c = candidates[i];
-    if (vectors[i].at == nullptr) {
-      rank(pass, c);
-    } else {
-      rankRow(pass, *(*pass->version->segments)[c.place - 1], vectors[i], c.row);
+    if (i >= sure && errors > 0) {
+      const double mean = error_sum / errors;
+      const double variance = std::max(0.0, error_squares / errors - mean * mean);
+      if (c.distance + mean - kErrorsAllowed * std::sqrt(variance) > pass->worst()) break;
     }
+    if (i == fetched) {
+      fetched = std::min(candidates.size(), i == 0 ? sure : i + kFetchedAtOnce);
+      fetch(pass, candidates, i, fetched);
+      // A cold start: all of them are asked for, while the first are waited for.
+      const bool cold = std::any_of(vectors.begin() + static_cast<std::ptrdiff_t>(i),
+                                    vectors.begin() + static_cast<std::ptrdiff_t>(fetched),
+                                    [](const VectorRef& vector) { return vector.at == nullptr; });
+      if (cold) {
+        fetch(pass, candidates, fetched, candidates.size());
+        fetched = candidates.size();
+      }
+    }
+    const float exact = vectors[i].at == nullptr
+                            ? rank(pass, c)
+                            : rankRow(pass, *(*pass->version->segments)[c.place - 1], vectors[i], c.row);
+    if (!std::isfinite(exact)) continue;
+    const double error = double{exact} - c.distance;
+    error_sum += error;
+    error_squares += error * error;
+    errors++;
   }
 }
 

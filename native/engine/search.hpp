@@ -43,10 +43,11 @@ class Searcher {
   void searchSegment(Pass* pass, const Segment& segment, uint32_t place);
   void searchGraphOf(Pass* pass, const Segment& segment, uint32_t place, bool restricted);
   void scanSegment(Pass* pass, const Segment& segment, uint32_t place, uint32_t matching_at_most);
-  void rank(Pass* pass, const Candidate& candidate);
-  void rankAll(Pass* pass, const std::vector<Candidate>& candidates);
+  float rank(Pass* pass, const Candidate& candidate);
+  void rankNearestFirst(Pass* pass, std::vector<Candidate>& candidates);
+  void fetch(Pass* pass, const std::vector<Candidate>& candidates, size_t from, size_t to);
   void rankByBound(Pass* pass, std::vector<Candidate>& candidates);
-  void rankRow(Pass* pass, const Segment& segment, const VectorRef& vector, uint32_t row);
+  float rankRow(Pass* pass, const Segment& segment, const VectorRef& vector, uint32_t row);
   float exactDistance(const Pass& pass, const VectorRef& vector) const;
   void offerExact(Pass* pass, float distance, uint64_t id, const Segment* segment, uint64_t row);
   void writeResult(Pass* pass, const QueryRequest& request, uint32_t index, QueryResult* out);
