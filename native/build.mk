@@ -138,4 +138,25 @@ $(BUILD)/native_test: $(CORE_OBJECTS) $(TEST_OBJECTS) $(OBJ)/core.list
 	@echo "  LINK  $@"
 	@$(CXX) $(RVE_LDFLAGS) $(LDFLAGS) $(filter %.o,$^) -o $@
 
+# qemu-user runs a board's build on this machine. Each CPU stands with the kernel table that it must
+# choose; one without an extension dies of SIGILL, as hardware does, where the choice is wrong.
+QEMU_CPUS_arm64 := cortex-a53=neon cortex-a76=dotprod max=dotprod
+RVV_TABLE := $(if $(RVV_CXX),rvv,scalar)
+QEMU_CPUS_riscv64 := rv64=scalar \
+  rv64,v=true,vlen=128=$(RVV_TABLE) rv64,v=true,vlen=256=$(RVV_TABLE)
+QEMU_CPUS ?= $(QEMU_CPUS_$(TARGET))
+QEMU_ARCH := $(firstword $(subst -, ,$(MACHINE)))
+
+## test-qemu: the C++ tests under qemu-user on several CPUs; TARGET=arm64|riscv64, FILTER=text
+.PHONY: test-qemu
+test-qemu: $(BUILD)/native_test
+	@$(if $(QEMU_CPUS),,echo "test-qemu: TARGET is arm64 or riscv64" >&2; exit 1;) \
+	qemu=$$(command -v qemu-$(QEMU_ARCH) || command -v qemu-$(QEMU_ARCH)-static) || \
+	  { echo "No qemu-$(QEMU_ARCH). On Debian: apt-get install qemu-user" >&2; exit 1; }; \
+	status=0; for pair in $(QEMU_CPUS); do \
+	  echo "  QEMU  $${pair%=*}"; \
+	  RVE_KERNELS_EXPECTED=$${pair##*=} $$qemu -L /usr/$(MACHINE) -cpu $${pair%=*} \
+	    $(BUILD)/native_test $(if $(FILTER),--filter $(FILTER)) || status=1; \
+	done; exit $$status
+
 -include $(CORE_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) $(BINDING_OBJECTS:.o=.d)
