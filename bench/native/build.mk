@@ -1,8 +1,8 @@
 # Measuring programs over native rooms; not part of any test.
 #   make -f Makefile -f bench/native/build.mk build/host/tier_recall
 
-$(BUILD)/tier_recall: $(OBJ)/bench/native/tier_recall.o \
-  $(patsubst %.cpp,$(OBJ)/%.o,$(filter native/base/% native/kernels/% native/codecs/%,$(CORE_SOURCES)))
+TIER_ROOMS := $(filter native/base/% native/kernels/% native/codecs/%,$(CORE_SOURCES))
+$(BUILD)/tier_recall: $(OBJ)/bench/native/tier_recall.o $(TIER_ROOMS:%.cpp=$(OBJ)/%.o)
 	@echo "  LINK  $@"
 	@$(CXX) $(RVE_LDFLAGS) $(LDFLAGS) $^ -o $@
 

@@ -11,7 +11,7 @@ import { fashion, sensors } from '../lib/sets.mjs';
 
 const [program, only, ...rest] = process.argv.slice(2);
 if (!program) {
-  console.error('Usage: node bench/native/tiers.mjs PROGRAM [sensors|fashion] [QUERIES] [TIER:BITS ...]');
+  console.error('Usage: tiers.mjs PROGRAM [sensors|fashion] [QUERIES] [TIER:BITS ...]');
   process.exit(2);
 }
 const FOLDER = process.env.RVE_TIER_SETS || join(tmpdir(), 'rve-tier-sets');
@@ -23,7 +23,8 @@ function write(set, folder) {
     ['query.f32', set.query],
     ['truth.i32', set.truth],
   ]) {
-    writeFileSync(join(folder, name), Buffer.from(array.buffer, array.byteOffset, array.byteLength));
+    const bytes = Buffer.from(array.buffer, array.byteOffset, array.byteLength);
+    writeFileSync(join(folder, name), bytes);
   }
 }
 

@@ -1,12 +1,12 @@
 // The tiers of a vector: one record of fixed size, from which it is decoded and its distance to a
 // full-precision query is taken.
 //
-// | tier | code | bytes, all side data included | source |
-// | --- | --- | --- | --- |
-// | warm | binary16 with a power of two a vector | 2 d + 2 | |
-// | cool | residual to a centroid, `bits` = 8 | d | below |
-// | cold | the same, `bits` = 4 | d / 2 | below |
-// | archive | the same, 1 bit a coordinate | P / 8 + 7 | below |
+// | tier | code | bytes, all side data included |
+// | --- | --- | --- |
+// | warm | binary16 with a power of two a vector | 2 d + 2 |
+// | cool | residual to a centroid, `bits` = 8 | d |
+// | cold | the same, `bits` = 4 | d / 2 |
+// | archive | the same, 1 bit a coordinate | P / 8 + 7 |
 //
 // (Hot is the f32 vector itself. P = d rounded up to a multiple of 8.) `bits` of cool (4.5 to 8)
 // and cold (2 to 4.5) is the size of the *whole* record in bits a dimension, so a ratio to raw is a
@@ -28,15 +28,15 @@
 // | ip | -1 | -<q' + mean, C> | f <c, u> - <C, r> |
 //
 // The error is m <q' - c, e>, e = f u - r orthogonal to r: over the rotation its standard deviation
-// is at most |m| |q' - c| |e| / sqrt(P - 1). The record keeps |e|, so errorBound states 1.9 of them.
+// is at most |m| |q' - c| |e| / sqrt(P - 1). The record keeps |e|; errorBound states 1.9 of them.
 //
 // Record (little-endian); the warm record is i16 exponent, u16[d].
 //
 // | Offset | Bytes | Name | Meaning |
 // | ---: | ---: | --- | --- |
-// | 0 | 4 | `word` | low to high: u8 centroid (one that the codebook lacks is taken as 0); u4 noise |
-// | | | | code k, |e| <= f sqrt(P noise2) 2^(k / 8 - 1/2), 15: anything; u20 `factor`: bits 11 to 30 |
-// | | | | of the f32 f, which has no sign |
+// | 0 | 1 | `centroid` | u8; one that the codebook lacks is taken as 0 |
+// | 1 | 3 | `factor` | bits 0..3: noise k, |e| <= f sqrt(P noise2) 2^(k / 8 - 1/2), 15: anything; |
+// | | | | bits 4..23: bits 11..30 of the f32 f, which has no sign |
 // | 4 | 3 | `add` | high 24 bits of the f32 add(x) |
 // | 7 | | `code` | TrellisGrid::pack |
 // | | 3 | `outlier` | cold of 256 dimensions and more: u16 coordinate, i8 correction of its value |

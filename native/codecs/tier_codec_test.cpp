@@ -449,7 +449,7 @@ TEST(any_bytes_decode_without_reading_out_of_range) {
         for (int turn = 0; turn < 50; ++turn) {
           std::vector<std::byte> record(codec.recordBytes());
           const bool full = turn == 0;
-          for (std::byte& b : record) b = full ? std::byte{255} : static_cast<std::byte>(random.next());
+          for (std::byte& b : record) b = static_cast<std::byte>(full ? 255 : random.next());
           std::vector<float> out(dims);
           codec.decode(record.data(), out.data());
           (void)codec.distance(&query, record.data());

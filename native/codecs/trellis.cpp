@@ -157,13 +157,13 @@ inline void eightValues(uint64_t amplitudes, uint64_t residues, const float* tab
   for (size_t lane = 0; lane < 8; ++lane) out[lane] = table[4u * a[lane] + r[lane]];
 }
 
+// In double, so that whether a compiler fuses multiply and add does not change a whole number.
 std::vector<float> tableOf(uint32_t levels, float edge, float units) {
   std::vector<float> table(levels);
   for (uint32_t level = 0; level < levels; ++level) {
-    const float y =
-        (2 * static_cast<float>(level) - static_cast<float>(levels - 1)) * edge /
-        static_cast<float>(levels);
-    table[level] = std::round(units * y / std::sqrt(1 - y * y));
+    const double place = (2.0 * level - (levels - 1.0)) / levels;
+    const double y = place * double{edge};
+    table[level] = static_cast<float>(std::round(double{units} * y / std::sqrt(1 - y * y)));
   }
   return table;
 }
