@@ -7,7 +7,6 @@
 
 #include "base/assert.hpp"
 #include "base/limits.hpp"
-#include "codecs/half.hpp"
 #include "kernels/kernels.hpp"
 
 namespace rve {
@@ -82,6 +81,15 @@ Side loadSide(const std::byte* record, uint32_t centroid_count) {
           .centroid = centroid < centroid_count ? centroid : 0,
           .add = std::bit_cast<float>(add_bits << kAddDropped)};
 }
+
+// 2^exponent as two factors: a float holds -149..127, the exponents of records -163..163.
+struct PowerOfTwo {
+  float first;
+  float second;
+  explicit PowerOfTwo(int exponent)
+      : first(std::ldexp(1.0f, exponent / 2)), second(std::ldexp(1.0f, exponent - exponent / 2)) {}
+  float times(float x) const { return x * first * second; }
+};
 
 // Sums of the fit, in double: a float cannot hold the squares of the largest and smallest vectors.
 struct Fit {
@@ -382,10 +390,12 @@ void TierCodec::encodeHalf(const float* plain, std::byte* record) const {
   if (largest > 0 && std::isfinite(largest)) exponent = std::ilogb(largest) - 14;
   const auto stored = static_cast<int16_t>(exponent);
   std::memcpy(record, &stored, 2);
-  for (size_t i = 0; i < dims; ++i) {
-    const uint16_t half = halfFromFloat(std::ldexp(plain[i], -exponent));
-    std::memcpy(record + 2 + 2 * i, &half, 2);
-  }
+  const PowerOfTwo scale(-exponent);
+  float scaled[kDimensionsMax];
+  uint16_t halves[kDimensionsMax];
+  for (size_t i = 0; i < dims; ++i) scaled[i] = scale.times(plain[i]);
+  kernels().halfFromFloat(scaled, halves, dims);
+  std::memcpy(record + 2, halves, 2 * dims);
 }
 
 void TierCodec::decodeHalf(const std::byte* record, float* out) const {
@@ -395,7 +405,8 @@ void TierCodec::decodeHalf(const std::byte* record, float* out) const {
   uint16_t halves[kDimensionsMax];
   std::memcpy(halves, record + 2, 2 * dims);
   kernels().floatFromHalf(halves, out, dims);
-  for (size_t i = 0; i < dims; ++i) out[i] = std::ldexp(out[i], exponent);
+  const PowerOfTwo scale(exponent);
+  for (size_t i = 0; i < dims; ++i) out[i] = scale.times(out[i]);
 }
 
 }  // namespace rve
