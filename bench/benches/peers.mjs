@@ -30,10 +30,11 @@ async function mine(set) {
   };
 }
 
-async function usearch(set) {
+// `kind` is what it stores: f32, f16 or i8 (which takes unit vectors).
+async function usearch(set, kind) {
   const library = await peer('usearch');
   if (library === null) return null;
-  const make = (ef) => new library.Index(set.dimensions, 'ip', 'f32', LINKS, EF_BUILD, ef, false);
+  const make = (ef) => new library.Index(set.dimensions, 'ip', kind, LINKS, EF_BUILD, ef, false);
   const built = make(64);
   const start = performance.now();
   for (let row = 0; row < set.rows; row++) {
@@ -41,11 +42,11 @@ async function usearch(set) {
   }
   const seconds = (performance.now() - start) / 1000;
   // ef is fixed when an index is made, so each takes a copy of the graph from a file.
-  const path = join(scratchFolder(), 'usearch.bin');
+  const path = join(scratchFolder(), `usearch-${kind}.bin`);
   built.save(path);
   let index = built;
   return {
-    name: 'usearch f32',
+    name: `usearch ${kind}`,
     seconds,
     prepare: (ef) => {
       index = make(ef);
@@ -93,7 +94,8 @@ function rateAt(points, recall) {
 export async function run(report, { repeats }) {
   const set = await sensors('60k');
   const libraries = [];
-  for (const open of [mine, usearch, hnswlib]) {
+  const kinds = ['f32', 'f16', 'i8'].map((kind) => (of) => usearch(of, kind));
+  for (const open of [mine, ...kinds, hnswlib]) {
     const library = await open(set);
     if (library !== null) libraries.push(library);
   }
