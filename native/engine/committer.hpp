@@ -99,6 +99,7 @@ class Committer {
   Took take(Call* call);
   Took takeInsert(Call* call);
   Took takeForget(Call* call);
+  Took roomToForget(Call* call, uint32_t bytes);
   bool mustStall() const;
   uint64_t manifestGrowth() const;
   Status addSymbols(Call* call, uint32_t first, uint32_t rows);

@@ -8,6 +8,12 @@
 
 namespace rve {
 
+namespace {
+
+constexpr size_t kForgetWhole = 256;  // ids
+
+}  // namespace
+
 Committer::Took Committer::take(Call* call) {
   call->records.clear();
   switch (call->kind) {
@@ -270,6 +276,33 @@ void Committer::encodeRows(Call* call, uint32_t first, uint32_t rows) {
   stats_.vector_bytes.fetch_add(uint64_t{rows} * dims * 4, std::memory_order_relaxed);
 }
 
+// R7. Room for a group with `bytes` more of a forget, on a full disk too. What deletes take for the
+// log must leave a place for two checkpoints, the second of which frees it again; and since the marks
+// of the dead make the next manifest longer, its run is held beforehand. Where that no longer goes,
+// two checkpoints are made now; what then is left but for the record of one compaction may be taken,
+// and beyond it a forget is refused until compaction has dropped what is dead. kGroupFull: the group
+// under way must be written before.
+Committer::Took Committer::roomToForget(Call* call, uint32_t bytes) {
+  constexpr uint64_t kDeadBytesMax = 8;  // of one row in a manifest
+  const bool by_id = call->kind == CallKind::kForgetIds;
+  const uint64_t rows = by_id ? call->ids.size() : state_->liveCount();
+  const uint64_t growth = std::min(rows * kDeadBytesMax, manifestGrowth());
+  const uint32_t padded = builder_.paddedWith(bytes);
+  const auto hold = [&] {
+    const Status held = store_->holdCheckpointRun(growth);
+    return held.ok() ? store_->log().ensureRoom(padded, SpacePurpose::kSeal) : held;
+  };
+  call->result.status = hold();
+  if (call->result.status.code() != Code::kNoSpace) return Took::kRides;
+  if (!riding_.empty() || !builder_.empty()) return Took::kGroupFull;
+  for (int i = 0; i < 2 && !store_->latched(); i++) static_cast<void>(checkpoint(false));
+  call->result.status = hold();
+  if (call->result.status.code() == Code::kNoSpace) {
+    call->result.status = store_->log().ensureRoom(padded, SpacePurpose::kForget);
+  }
+  return Took::kRides;
+}
+
 Committer::Took Committer::takeForget(Call* call) {
   DeleteEdit edit;
   const auto addRecord = [&](uint32_t body_bytes) {
@@ -294,8 +327,8 @@ Committer::Took Committer::takeForget(Call* call) {
 #endif
     const uint32_t bytes = deleteBodyBytes(edit);
     if (!builder_.fits(GroupBuilder::recordBytes(bytes))) return Took::kGroupFull;
-    call->result.status = store_->log().ensureRoom(
-        builder_.paddedWith(GroupBuilder::recordBytes(bytes)), SpacePurpose::kSystem);
+    const Took took = roomToForget(call, GroupBuilder::recordBytes(bytes));
+    if (took != Took::kRides) return took;
     if (!call->result.status.ok()) return Took::kDropped;
     addRecord(bytes);
     return Took::kRides;
@@ -322,10 +355,11 @@ Committer::Took Committer::takeForget(Call* call) {
       const auto from = call->ids.begin() + call->next_row;
       edit.ids.assign(from, from + static_cast<std::ptrdiff_t>(count));
       bytes = deleteBodyBytes(edit);
-      call->result.status = store_->log().ensureRoom(
-          builder_.paddedWith(GroupBuilder::recordBytes(bytes)), SpacePurpose::kSystem);
-      // On a full disk a long list is deleted in as many groups as the reserve can hold.
-      if (call->result.status.code() != Code::kNoSpace || count == 1) break;
+      const Took took = roomToForget(call, GroupBuilder::recordBytes(bytes));
+      if (took != Took::kRides) return took;
+      // On a full disk a long list is deleted in as many groups as the reserve can hold; one that
+      // fits a page, whole or not at all.
+      if (call->result.status.code() != Code::kNoSpace || count <= kForgetWhole) break;
     }
     if (!call->result.status.ok()) return Took::kDropped;
     addRecord(bytes);

@@ -57,21 +57,11 @@ void LogWriter::resume(const LogPosition& position, const Run& next) {
 uint64_t LogWriter::room() const { return runBytes(layout_, openRun()) - position_.in_run; }
 
 Status LogWriter::reserveAhead(SpacePurpose purpose, RunPin* out) {
-  Status status = space_->allocate(usualChunks(), purpose, out);
-  if (!status.ok()) status = space_->allocate(1, purpose, out);  // little space left
-  if (status.ok() || purpose == SpacePurpose::kData || !spare_) return status;
-  *out = std::move(spare_);
-  return {};
-}
-
-// R7: the run that a delete, a seal or a checkpoint's group takes where nothing else is left.
-Status LogWriter::holdSpare() {
-  if (spare_ || RVE_MUTATED(kNoSpareRun)) return {};
-  return space_->allocate(kSpareChunks, SpacePurpose::kSystem, &spare_);
+  const Status status = space_->allocate(usualChunks(), purpose, out);
+  return status.ok() ? status : space_->allocate(1, purpose, out);  // little space left
 }
 
 Status LogWriter::ensureRoom(uint32_t bytes, SpacePurpose purpose) {
-  if (purpose == SpacePurpose::kData) RVE_TRY(holdSpare());
   if (bytes <= room()) return {};
   const uint64_t with_header = uint64_t{bytes} + layout_.page_bytes;
   const uint32_t chunks = static_cast<uint32_t>(divideUp(with_header, layout_.chunk_bytes));
@@ -229,7 +219,7 @@ void LogWriter::release(uint64_t lsn) {
 }
 
 uint32_t LogWriter::reservedChunks() const {
-  uint32_t chunks = spare_.run().chunks;
+  uint32_t chunks = 0;
   for (const RunPin& pin : ahead_) chunks += pin.run().chunks;
   return chunks;
 }

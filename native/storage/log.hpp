@@ -94,9 +94,7 @@ class LogWriter {
   };
   uint64_t room() const;
   uint32_t usualChunks() const;
-  static constexpr uint32_t kSpareChunks = 2;
   Status reserveAhead(SpacePurpose purpose, RunPin* out);
-  Status holdSpare();
   Status roll();
   Status writeGroup(Bytes group);
   Status writeBridge();
@@ -107,7 +105,6 @@ class LogWriter {
   SpaceMap* space_;
   std::deque<LogRun> runs_;
   std::deque<RunPin> ahead_;  // [0] is named in the open run's header
-  RunPin spare_;
   LogPosition position_;
   uint64_t zeroed_to_ = 0;  // in the open run
   GroupBuilder bridge_;

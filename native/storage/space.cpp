@@ -22,6 +22,13 @@ RunPin::~RunPin() {
   if (map_ != nullptr) map_->unpin(run_);
 }
 
+namespace {
+
+// A group's run and the successor that its header must name.
+constexpr uint32_t kRecordChunks = 2;
+
+}  // namespace
+
 SpaceMap::SpaceMap(File* file, const Layout& layout, uint64_t bytes_max)
     : file_(file), layout_(layout) {
   chunks_max_ = chunkCountOf(layout, std::min(bytes_max, layout.file_bytes_max));
@@ -61,13 +68,23 @@ uint32_t SpaceMap::freeCount() const {
   return count;
 }
 
+// First fit; but a single chunk goes into the smallest gap, so that what a nearly full store takes
+// chunk by chunk leaves a place for the next manifest.
 uint32_t SpaceMap::findFree(uint32_t chunks) const {
-  uint32_t in_a_row = 0;
-  for (uint32_t i = 1; i < chunks_.size(); i++) {
-    in_a_row = chunks_[i].pins == 0 ? in_a_row + 1 : 0;
-    if (in_a_row == chunks) return i - chunks + 1;
+  uint32_t best = 0, best_length = 0, length = 0;
+  for (uint32_t i = 1; i <= chunks_.size(); i++) {
+    if (i < chunks_.size() && chunks_[i].pins == 0) {
+      length++;
+      if (chunks > 1 && length == chunks) return i - chunks + 1;
+      continue;
+    }
+    if (chunks == 1 && length > 0 && (best == 0 || length < best_length)) {
+      best = i - length;
+      best_length = length;
+    }
+    length = 0;
   }
-  return 0;
+  return best;
 }
 
 // Extends the file by a step of 1/8, between 1 and 64 MiB (16 to 1,024 chunks), so that a full disk
@@ -139,9 +156,10 @@ Status SpaceMap::allocate(uint32_t chunks, SpacePurpose purpose, RunPin* out) {
       RVE_ASSERT(first != 0);
     }
     RVE_TRY(secure(first, chunks));
-    const uint32_t floor = purpose == SpacePurpose::kData   ? reserve_chunks_
-                           : purpose == SpacePurpose::kSeal ? reserve_chunks_ / 2
-                                                            : 0;
+    uint32_t floor = 0;
+    if (purpose == SpacePurpose::kData) floor = reserve_chunks_;
+    if (purpose == SpacePurpose::kSeal) floor = reserve_chunks_ / 2;
+    if (purpose == SpacePurpose::kForget) floor = RVE_MUTATED(kForgetTakesAll) ? 0 : kRecordChunks;
     if (!RVE_MUTATED(kNoReserve)) RVE_TRY(holdBack(floor, first, chunks));
     run = {first, chunks};
   }

@@ -38,7 +38,8 @@ class RunPin {
 enum class SpacePurpose {
   kData,    // inserts: leave the reserve alone
   kSeal,    // seals and compaction, which free more than they take: may use half of it
-  kSystem,  // deletes and checkpoints: may use all of it
+  kForget,  // the log of deletes: all but what the record of one compaction takes
+  kSystem,  // checkpoints, and what records them: may use all of it
 };
 
 struct SpaceUse {

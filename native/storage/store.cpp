@@ -280,7 +280,8 @@ Status Store::checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint6
     pin = RunPin();
     RVE_TRY(space_->allocate(chunks, SpacePurpose::kSystem, &pin));
   }
-  space_->shorten(&pin, chunks);
+  // Three runs take turns as manifests. A chunk to spare lets a longer one follow on a full disk.
+  space_->shorten(&pin, chunks > 1 ? chunks + 1 : 1);
   const uint32_t chunk_count = space_->chunkCount();  // what the sync below makes durable
   Slot slot;
   slot.generation = roots_[newest_].slot.generation + 1;
@@ -343,8 +344,11 @@ Status Store::checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint6
   }
   releaseLog();
   updateReserve();
-  // On a full disk the old manifest's run, free only now, may be what the next one gets.
-  static_cast<void>(holdCheckpointRun(manifest_bytes_ / 2));
+  // On a full disk the old manifest's run, free only now, may be what the next one gets: with room to
+  // grow if there is any, else as large as this one.
+  for (const uint64_t growth : {manifest_bytes_ / 2, manifest_bytes_ / 8, 0u}) {
+    if (holdCheckpointRun(growth).ok()) break;
+  }
   return {};
 }
 
