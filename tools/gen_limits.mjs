@@ -88,6 +88,21 @@ function renderNumber(value) {
   return String(value).replaceAll(/\B(?=(\d{3})+$)/g, '_');
 }
 
+/** A doc comment; on lines of its own where it would be too long for one. */
+function renderReason(reason) {
+  if (reason === '') return [];
+  const one = `  /** ${reason} */`;
+  if (one.length <= 100) return [one];
+  const lines = [];
+  for (const word of reason.split(' ')) {
+    const last = lines.at(-1);
+    const fits = last !== undefined && `   * ${last} ${word}`.length <= 100;
+    if (fits) lines[lines.length - 1] += ` ${word}`;
+    else lines.push(word);
+  }
+  return ['  /**', ...lines.map((line) => `   * ${line}`), '   */'];
+}
+
 export function renderLimits(rows) {
   return [
     `// Generated from ${SOURCE} by tools/gen_limits.mjs (make generate). Do not edit.`,
@@ -95,7 +110,7 @@ export function renderLimits(rows) {
     '/** Every bound that the engine keeps, by its name there less the leading k. */',
     'export const limits = {',
     ...rows.flatMap(({ name, value, reason }) => [
-      ...(reason === '' ? [] : [`  /** ${reason} */`]),
+      ...renderReason(reason),
       `  ${name}: ${renderNumber(value)},`,
     ]),
     '} as const;',

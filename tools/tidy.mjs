@@ -1,4 +1,5 @@
-// make tidy: fails on a broken import arrow (tidy_arrows.mjs); reports points of style (tidy_style.mjs).
+// make tidy: fails on a broken import arrow (tidy_arrows.mjs); reports points of style
+// (tidy_style.mjs).
 import { execFileSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
@@ -43,7 +44,9 @@ for (const file of [...walk(root)].sort()) {
   arrows.push(...checkArrows(path, source));
   style.push(...checkStyle(path, source));
 }
-for (const path of builtFiles(trackedFiles(root))) style.push({ path, line: 1, text: 'a built file in git' });
+for (const path of builtFiles(trackedFiles(root))) {
+  style.push({ path, line: 1, text: 'a built file in git' });
+}
 
 if (style.length > 0) console.log('Points of style (reported only):');
 print(style);

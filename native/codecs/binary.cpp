@@ -162,7 +162,8 @@ void BinaryCodec::scanWithBounds(const BinaryQuery& query, const std::byte* bloc
       bounds[done++] = errorBound(query, blocks, row);
       continue;
     }
-    const std::byte* scales = blockOf(blocks, row, blockBytes()) + size_t{kBinaryBlockRows} * (code_bytes_ + 4);
+    const std::byte* scales =
+        blockOf(blocks, row, blockBytes()) + size_t{kBinaryBlockRows} * (code_bytes_ + 4);
     uint32_t words[kBinaryBlockRows];
     std::memcpy(words, scales, sizeof(words));
     for (uint32_t lane = 0; lane < kBinaryBlockRows; ++lane) {

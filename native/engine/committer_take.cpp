@@ -277,11 +277,11 @@ void Committer::encodeRows(Call* call, uint32_t first, uint32_t rows) {
 }
 
 // R7. Room for a group with `bytes` more of a forget, on a full disk too. What deletes take for the
-// log must leave a place for two checkpoints, the second of which frees it again; and since the marks
-// of the dead make the next manifest longer, its run is held beforehand. Where that no longer goes,
-// two checkpoints are made now; what then is left but for the record of one compaction may be taken,
-// and beyond it a forget is refused until compaction has dropped what is dead. kGroupFull: the group
-// under way must be written before.
+// log must leave a place for two checkpoints, the second of which frees it again; and since the
+// marks of the dead make the next manifest longer, its run is held beforehand. Where that no longer
+// goes, two checkpoints are made now; what then is left but for the record of one compaction may be
+// taken, and beyond it a forget is refused until compaction has dropped what is dead. kGroupFull:
+// the group under way must be written before.
 Committer::Took Committer::roomToForget(Call* call, uint32_t bytes) {
   constexpr uint64_t kDeadBytesMax = 8;  // of one row in a manifest
   const bool by_id = call->kind == CallKind::kForgetIds;

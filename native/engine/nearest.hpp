@@ -15,8 +15,8 @@ struct Candidate {
   bool operator<(const Candidate& other) const { return distance < other.distance; }
 };
 
-// The `keep` nearest of a stream, in amortised constant time: a buffer of twice as many is halved by selection
-// whenever it is full. A heap of hundreds costs three times as much here.
+// The `keep` nearest of a stream, in amortised constant time: a buffer of twice as many is halved
+// by selection whenever it is full. A heap of hundreds costs three times as much here.
 class Nearest {
  public:
   void reset(size_t keep) {

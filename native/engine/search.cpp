@@ -16,21 +16,22 @@ constexpr uint32_t kExactRows = 1024;
 // A graph beats a scan of its 4-bit codes only above this.
 constexpr uint32_t kGraphRowsMin = 2048;
 
-// How many of the best by code are ranked exactly. 1-bit codes: the true ten are among the best 100 with
-// probability 0.993 on spread data at d = 128, but on small clustered sets a dozen times k was too few (bench
-// churn: 0.945 at the worst look); 4-bit codes: among the best 20.
+// How many of the best by code are ranked exactly. 1-bit codes: the true ten are among the best 100
+// with probability 0.993 on spread data at d = 128, but on small clustered sets a dozen times k was
+// too few (bench churn: 0.945 at the worst look); 4-bit codes: among the best 20.
 uint32_t rankedOfOneBit(uint32_t k) { return std::max(384u, 24 * k); }
 uint32_t rankedOfFourBit(uint32_t k) { return std::max(24u, 3 * k); }
 
-// Of those, only what may still be among the k nearest: the codec's error bound (1.9 sigma) times this, 2.85 sigma,
-// is exceeded by one row in 400.
+// Of those, only what may still be among the k nearest: the codec's error bound (1.9 sigma) times
+// this, 2.85 sigma, is exceeded by one row in 400.
 constexpr float kBoundFactor = 1.5f;
 
 // Of a vector that is about to be ranked; the processor's own prefetcher brings what follows.
 constexpr size_t kPrefetchBytes = 512;
 constexpr size_t kFetchedAtOnce = 8;
 
-// Standard deviations by which a 4-bit estimate may be wrong before its row is given up: one in 700 is.
+// Standard deviations by which a 4-bit estimate may be wrong before its row is given up: one in 700
+// is.
 constexpr double kErrorsAllowed = 3.0;
 constexpr uint32_t kRankedAtLeast = 16;  // enough to know the deviation by
 
@@ -71,8 +72,8 @@ struct Searcher::Pass {
   float worst() const {
     return s->hits.size() < k ? std::numeric_limits<float>::infinity() : s->hits.front().distance;
   }
-  // Adds rows [first, first + count) of 1-bit codes that `wanted` takes and that may be among the k nearest.
-  // `number`: how a candidate names row `first`.
+  // Adds rows [first, first + count) of 1-bit codes that `wanted` takes and that may be among the k
+  // nearest. `number`: how a candidate names row `first`.
   template <typename Wanted>
   void scanOneBit(const BinaryCodec& codec, const std::byte* codes, uint32_t first, uint32_t count,
                   uint32_t number, uint32_t place, const Wanted& wanted) {
@@ -148,7 +149,8 @@ Status Searcher::queryVersion(const Version& version, const QueryRequest& reques
     s.coarse.reset(rankedOfOneBit(pass.k));
     s.fine.reset(std::max(rankedOfFourBit(pass.k), pass.ef));
     if (!pass.predicate.nothing) {
-      // Graphs first: their k nearest, ranked, keep most of what the flat scans see from being ranked at all.
+      // Graphs first: their k nearest, ranked, keep most of what the flat scans see from being
+      // ranked at all.
       bool cancelled = false;
       searchSegments(&pass, true, cancel, &cancelled);
       rankNearestFirst(&pass, s.fine.rows());
@@ -178,7 +180,8 @@ float Searcher::exactDistance(const Pass& pass, const VectorRef& vector) const {
 
 void Searcher::offerExact(Pass* pass, float distance, uint64_t id, const Segment* segment,
                           uint64_t row) {
-  if (!std::isfinite(distance)) {  // bytes that no insert would have taken: a foreign or damaged file
+  // Bytes that no insert would have taken: a foreign or damaged file.
+  if (!std::isfinite(distance)) {
     pass->degraded = true;
     return;
   }
@@ -219,13 +222,17 @@ void Searcher::searchTail(Pass* pass) {
       prepared = block->codec.get();
       prepared->prepare(s.rotated.data(), &s.binary);
     }
-    pass->scanOneBit(*block->codec, block->codes, static_cast<uint32_t>(from - block->first_ordinal),
-                     static_cast<uint32_t>(to - from), static_cast<uint32_t>(from - v.tail_first), 0,
-                     [&](uint32_t at) { return wanted({block.get(), at}); });
+    pass->scanOneBit(*block->codec, block->codes,
+                     static_cast<uint32_t>(from - block->first_ordinal),
+                     static_cast<uint32_t>(to - from), static_cast<uint32_t>(from - v.tail_first),
+                     0, [&](uint32_t at) {
+                       return wanted({block.get(), at});
+                     });
   }
 }
 
-void Searcher::searchSegments(Pass* pass, bool linked, const std::atomic<bool>* cancel, bool* cancelled) {
+void Searcher::searchSegments(Pass* pass, bool linked, const std::atomic<bool>* cancel,
+                              bool* cancelled) {
   const Segments& segments = *pass->version->segments;
   for (uint32_t place = 1; place <= segments.size() && !*cancelled; place++) {
     if (segments[place - 1]->linked() != linked) continue;
@@ -321,7 +328,8 @@ float Searcher::rankRow(Pass* pass, const Segment& segment, const VectorRef& vec
     return std::numeric_limits<float>::infinity();
   }
   const float distance = exactDistance(*pass, vector);
-  if (std::isfinite(distance) && distance > pass->worst()) return distance;  // its id is never asked for
+  // Its id is never asked for.
+  if (std::isfinite(distance) && distance > pass->worst()) return distance;
   uint64_t id = 0;
   if (!segment.idOf(row, &id)) {
     pass->degraded = true;
@@ -331,8 +339,8 @@ float Searcher::rankRow(Pass* pass, const Segment& segment, const VectorRef& vec
   return distance;
 }
 
-// What was never read since the open is asked of the device at once, not fault by fault; what is in memory comes
-// to the caches meanwhile, since vectors are strewn and each would be waited for.
+// What was never read since the open is asked of the device at once, not fault by fault; what is in
+// memory comes to the caches meanwhile, since vectors are strewn and each would be waited for.
 void Searcher::fetch(Pass* pass, const std::vector<Candidate>& candidates, size_t from, size_t to) {
   std::vector<VectorRef>& vectors = pass->s->vectors;
   vectors.resize(std::max(vectors.size(), to));
@@ -343,16 +351,19 @@ void Searcher::fetch(Pass* pass, const std::vector<Candidate>& candidates, size_
     vectors[i] = (*pass->version->segments)[c.place - 1]->prefetchVector(c.row);
     if (vectors[i].at == nullptr) continue;
     const size_t bytes = size_t{context_.dims} * dtypeBytes(vectors[i].dtype);
-    for (size_t at = 0; at < std::min(bytes, kPrefetchBytes); at += 64) __builtin_prefetch(vectors[i].at + at);
+    for (size_t at = 0; at < std::min(bytes, kPrefetchBytes); at += 64)
+      __builtin_prefetch(vectors[i].at + at);
   }
 }
 
-// By their 4-bit estimates, nearest first, until the next one would have to be nearer than it looks by more than
-// the errors seen so far allow: then all others would have to as well.
+// By their 4-bit estimates, nearest first, until the next one would have to be nearer than it looks
+// by more than the errors seen so far allow: then all others would have to as well.
 void Searcher::rankNearestFirst(Pass* pass, std::vector<Candidate>& candidates) {
-  if (!std::is_sorted(candidates.begin(), candidates.end())) std::sort(candidates.begin(), candidates.end());
+  if (!std::is_sorted(candidates.begin(), candidates.end()))
+    std::sort(candidates.begin(), candidates.end());
   std::vector<VectorRef>& vectors = pass->s->vectors;
-  const size_t sure = std::min<size_t>(candidates.size(), std::max(kRankedAtLeast, pass->k + pass->k / 2));
+  const size_t sure =
+      std::min<size_t>(candidates.size(), std::max(kRankedAtLeast, pass->k + pass->k / 2));
   double error_sum = 0, error_squares = 0;
   uint32_t errors = 0;
   size_t fetched = 0;
@@ -375,9 +386,10 @@ void Searcher::rankNearestFirst(Pass* pass, std::vector<Candidate>& candidates) 
         fetched = candidates.size();
       }
     }
-    const float exact = vectors[i].at == nullptr
-                            ? rank(pass, c)
-                            : rankRow(pass, *(*pass->version->segments)[c.place - 1], vectors[i], c.row);
+    const float exact =
+        vectors[i].at == nullptr
+            ? rank(pass, c)
+            : rankRow(pass, *(*pass->version->segments)[c.place - 1], vectors[i], c.row);
     if (!std::isfinite(exact)) continue;
     const double error = double{exact} - c.distance;
     error_sum += error;
@@ -386,10 +398,12 @@ void Searcher::rankNearestFirst(Pass* pass, std::vector<Candidate>& candidates) 
   }
 }
 
-// The likeliest first, so that the k-th nearest is soon near its final place and most others need no look.
+// The likeliest first, so that the k-th nearest is soon near its final place and most others need
+// no look.
 void Searcher::rankByBound(Pass* pass, std::vector<Candidate>& candidates) {
   const size_t first = std::min<size_t>(candidates.size(), 3 * pass->k);
-  std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(first), candidates.end());
+  std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(first),
+                    candidates.end());
   for (size_t i = 0; i < candidates.size(); i++) {
     if (candidates[i].least > pass->worst()) continue;
     rank(pass, candidates[i]);

@@ -1,5 +1,5 @@
-// A query's forward pass: candidates from the tail and from each segment by short codes, then exact distances of
-// the best. Reads one Version; takes no lock.
+// A query's forward pass: candidates from the tail and from each segment by short codes, then exact
+// distances of the best. Reads one Version; takes no lock.
 #pragma once
 #include "engine/live_state.hpp"
 #include "engine/nearest.hpp"

@@ -224,7 +224,8 @@ bool Segment::payloadOf(uint32_t row, Bytes* out) const {
   return true;
 }
 
-// Halves without branches: which way to go is anybody's guess, and so would be the branch predictor's.
+// Halves without branches: which way to go is anybody's guess, and so would be the branch
+// predictor's.
 const Piece* Segment::pieceOf(uint32_t row) const {
   const Piece* base = pieces_.data();
   for (size_t count = pieces_.size(); count > 1;) {
@@ -284,7 +285,8 @@ VectorRef Segment::prefetchVector(uint32_t row) const {
     const size_t index = static_cast<size_t>(&piece - pieces_.data());
     const uint8_t state = piece_ok_[index].load(std::memory_order_acquire);
     if (state == 1) return {view_ + at, dtype};
-    if (state == 0) file_->prefetch(piece.record_at, piece.at - piece.record_at + stride * piece.rows);
+    if (state == 0)
+      file_->prefetch(piece.record_at, piece.at - piece.record_at + stride * piece.rows);
     return {};
   }
   const Bytes matrix = vectors_->section(SectionKind::kMatrix);

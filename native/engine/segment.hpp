@@ -88,8 +88,8 @@ class Segment {
   [[nodiscard]] bool normOf(uint32_t row, float* out) const;
   [[nodiscard]] bool payloadOf(uint32_t row, Bytes* out) const;
   VectorRef vectorOf(uint32_t row) const;
-  // As vectorOf, if the row's bytes were verified before. If not: null, and they are being read from the device,
-  // with what their checksum covers, when vectorOf asks for them.
+  // As vectorOf, if the row's bytes were verified before. If not: null, and they are being read
+  // from the device, with what their checksum covers, when vectorOf asks for them.
   VectorRef prefetchVector(uint32_t row) const;
   // Where the row's vector stands if it is read in place from the log: piece, else null.
   const Piece* adoptedPieceOf(uint32_t row) const;

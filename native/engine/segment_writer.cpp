@@ -168,7 +168,8 @@ Status SegmentWriter::gather(const RowSource& source, std::vector<RowRef>* rows,
 
   columns->centre.resize(context_.dims);
   for (uint32_t d = 0; d < context_.dims; d++) {
-    columns->centre[d] = static_cast<float>(sum[d] / static_cast<double>(std::max<size_t>(1, sampled)));
+    columns->centre[d] =
+        static_cast<float>(sum[d] / static_cast<double>(std::max<size_t>(1, sampled)));
   }
   const auto encodeIfUsed = [](const std::vector<uint64_t>& values) {
     const bool used = std::any_of(values.begin(), values.end(), [](uint64_t v) { return v != 0; });

@@ -1,5 +1,6 @@
-// Writes a segment: freeze and compaction differ only in the rows they give. The parts are synced before the call
-// returns, and named by nobody yet (R4): the caller publishes them with SEAL or REPLACE.
+// Writes a segment: freeze and compaction differ only in the rows they give. The parts are synced
+// before the call returns, and named by nobody yet (R4): the caller publishes them with SEAL or
+// REPLACE.
 #pragma once
 #include <functional>
 
@@ -37,8 +38,8 @@ class SegmentWriter {
  public:
   SegmentWriter(Store* store, const SegmentContext& context) : store_(store), context_(context) {}
 
-  // Requires at least one row. kNoSpace and kAborted leave nothing behind. If all rows are damaged, out->rows is
-  // empty and nothing is written.
+  // Requires at least one row. kNoSpace and kAborted leave nothing behind. If all rows are damaged,
+  // out->rows is empty and nothing is written.
   Status write(const RowSource& source, std::vector<RowRef> rows, const SegmentJob& job,
                WrittenSegment* out);
   // Adds a graph part to a frozen segment: `out` is its entry with the part, and all pins.

@@ -3,10 +3,10 @@
 // other's lists and cuts itself off.
 //
 // A depth-first forest from the entry nodes says which link first led to each row. A lost row gets
-// a free slot, or that of a link which is not of the forest: nothing that was in reach leaves it, so
-// one pass is enough. s seen rows have fewer than s links of the forest and at least 4 s slots: there
-// is always one to give. What a seen row links to is seen; hence no lost row is linked to twice or to
-// itself.
+// a free slot, or that of a link which is not of the forest: nothing that was in reach leaves it,
+// so one pass is enough. s seen rows have fewer than s links of the forest and at least 4 s slots:
+// there is always one to give. What a seen row links to is seen; hence no lost row is linked to
+// twice or to itself.
 #include "graph/build_state.hpp"
 
 namespace rve {

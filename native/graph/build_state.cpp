@@ -33,7 +33,8 @@ std::byte* makeAligned(uint64_t bytes) {
 }  // namespace
 
 uint64_t BuildState::scratchBytes(uint32_t rows, const GraphParams& params) {
-  // A row: its state, its visited mark, 4 bytes while lists are adopted, 4 to 8 while reach is checked.
+  // A row: its state, its visited mark, 4 bytes while lists are adopted, 4 to 8 while reach is
+  // checked.
   return uint64_t{rows} * 10 + uint64_t{params.ef_construction} * 24 + 256 * 1024;
 }
 

@@ -290,17 +290,22 @@ TEST(a_merge_that_reuses_lists_keeps_recall_with_none_few_and_most_rows_dead) {
   }
 }
 
-// Rows of a few values at the smallest M: rows are lost, given a link and lost again, round by round.
+// Rows of a few values at the smallest M: rows are lost, given a link and lost again, round by
+// round.
 TEST(crowds_of_equal_rows_at_small_m_give_sound_graphs_merge_after_merge) {
   for (uint64_t seed = 1; seed <= 200; ++seed) {
     SplitMix random(seed);
-    const Grid values = clustered(random, 3 + static_cast<uint32_t>(random.next() % (10u << seed % 8)));
+    const Grid values =
+        clustered(random, 3 + static_cast<uint32_t>(random.next() % (10u << seed % 8)));
     const auto rows_of = [&](uint32_t rows) {
       Grid grid;
-      while (grid.rows < rows) grid.addCopy(values, static_cast<uint32_t>(random.next() % values.rows));
+      while (grid.rows < rows)
+        grid.addCopy(values, static_cast<uint32_t>(random.next() % values.rows));
       return grid;
     };
-    const GraphParams params{.links = 2 + static_cast<uint32_t>(seed % 3), .ef_construction = 4 + static_cast<uint32_t>(seed % 13), .seed = seed};
+    const GraphParams params{.links = 2 + static_cast<uint32_t>(seed % 3),
+                             .ef_construction = 4 + static_cast<uint32_t>(seed % 13),
+                             .seed = seed};
     Grid grid = rows_of(200 + 100 * static_cast<uint32_t>(seed % 7));
     GraphBytes graph = build(grid.space(), params);
     for (uint32_t round = 0; round < 4; ++round) {

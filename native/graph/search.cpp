@@ -26,8 +26,8 @@ struct Level0 {
     return view.linksOf(row);
   }
 
-  // Rows whose page fails become infinitely far. The guard is asked for all rows at once: one call of
-  // the kernel for a batch overlaps the loads of its records, one a row does not.
+  // Rows whose page fails become infinitely far. The guard is asked for all rows at once: one call
+  // of the kernel for a batch overlaps the loads of its records, one a row does not.
   void distances(const uint32_t* rows, size_t count, float* out) {
     if (params.records_guard.allVerified(rows, count, record_bytes)) [[likely]] {
       k.navDistances(query, space.records, record_bytes, rows, count, out);

@@ -299,22 +299,13 @@ Status Store::checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint6
     status = file_->sync();
     countSync();
   }
-  slot.replay_lsn = RVE_MUTATED(kSingleCursor) ? manifest->lsn : manifest->replay_lsn;
-  slot.manifest_lsn = manifest->lsn;
-  slot.durable_lsn = log_->durableLsn();
-  slot.scan = log_->openRun();
   slot.manifest = pin.run();
   slot.manifest_bytes = static_cast<uint32_t>(body.size());
   slot.manifest_crc = crc32c(body.bytes());
-  slot.epoch = log_->epoch();
   slot.next_id = next_id;
-  slot.logical_ms = logicalMs();
-  slot.wall_ms = clock_->wallMs();
-  slot.boot = clock_->bootId();
   slot.flags = clean ? kSlotClean : 0;
   slot.chunk_count = chunk_count;
-  slot.last_group_crc = log_->lastHeaderCrc();
-  slot.previous_slot_crc = roots_[newest_].slot.own_crc;
+  fillSlot(*manifest, &slot);
   std::vector<std::byte> page(layout_.page_bytes);
   encodeSlot(slot, identity_.uuid, page);
   for (uint32_t copy = 0; copy < 2 && status.ok(); copy++) {
@@ -344,12 +335,26 @@ Status Store::checkpoint(Manifest* manifest, std::vector<RunPin> segments, uint6
   }
   releaseLog();
   updateReserve();
-  // On a full disk the old manifest's run, free only now, may be what the next one gets: with room to
-  // grow if there is any, else as large as this one.
+  // On a full disk the old manifest's run, free only now, may be what the next one gets: with room
+  // to grow if there is any, else as large as this one.
   for (const uint64_t growth : {manifest_bytes_ / 2, manifest_bytes_ / 8, 0u}) {
     if (holdCheckpointRun(growth).ok()) break;
   }
   return {};
+}
+
+// What a slot says of the log, the clock and the slot before it.
+void Store::fillSlot(const Manifest& manifest, Slot* slot) const {
+  slot->replay_lsn = RVE_MUTATED(kSingleCursor) ? manifest.lsn : manifest.replay_lsn;
+  slot->manifest_lsn = manifest.lsn;
+  slot->durable_lsn = log_->durableLsn();
+  slot->scan = log_->openRun();
+  slot->epoch = log_->epoch();
+  slot->last_group_crc = log_->lastHeaderCrc();
+  slot->logical_ms = logicalMs();
+  slot->wall_ms = clock_->wallMs();
+  slot->boot = clock_->bootId();
+  slot->previous_slot_crc = roots_[newest_].slot.own_crc;
 }
 
 // A cut checkpoint may leave one copy of the slot behind the other. It is written again, and synced

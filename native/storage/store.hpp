@@ -93,6 +93,7 @@ class Store {
   Status readIdentity(const StoreOptions& options);
   Status chooseRoot();
   Status protectRoots(const std::vector<Root>& roots);
+  void fillSlot(const Manifest& manifest, Slot* slot) const;
   std::vector<Run> ownRuns() const;
   bool overlapsOwn(const Run& run) const;
   Status checkOwners() const;

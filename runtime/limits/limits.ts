@@ -6,7 +6,10 @@ export const limits = {
   dimensionsMax: 4_096,
   /** Safe in a JS number, packs with 16 spare bits. */
   idMax: 281_474_976_710_655,
-  /** Larger objects belong in a file of their own. One byte above 64 KiB: the JavaScript door puts a kind in front. */
+  /**
+   * Larger objects belong in a file of their own. One byte above 64 KiB: the JavaScript door puts a
+   * kind in front.
+   */
   payloadBytesMax: 65_537,
   /** A source or label name, UTF-8. */
   nameBytesMax: 256,
@@ -14,7 +17,10 @@ export const limits = {
   labelsMax: 65_536,
   /** One sync window; bounds what a crash may tear. */
   groupBytesMax: 1_048_576,
-  /** One call's rows (per row: vector, payload, names, and 28 bytes) that a crash leaves whole or not at all. */
+  /**
+   * One call's rows (per row: vector, payload, names, and 28 bytes) that a crash leaves whole or
+   * not at all.
+   */
   atomicBytes: 1_044_480,
   /** Results of one query. */
   kMax: 1_024,

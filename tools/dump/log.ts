@@ -282,7 +282,10 @@ export class LogWalker {
     return this.#take(group, inRun);
   }
 
-  /** One link of the chain: in the run, else at its successor; where both would go on, the younger epoch. */
+  /**
+   * One link of the chain: in the run, else at its successor; where both would go on, the younger
+   * epoch.
+   */
   #step(): boolean {
     const here = this.#group(this.#run.own, this.#inRun);
     const inRun = here !== undefined && this.#links(here) ? here : undefined;
