@@ -16,37 +16,31 @@ LiveState::LiveState(Store* store, const SegmentContext& context)
   floats_.resize(context.dims);
 }
 
-// A cold start reads what the first answer needs in few large pieces instead of a page a fault: the
-// tail's groups, then of each segment what a search walks or scans, as far as the budget goes.
-// Hints only.
-void LiveState::prefetch() {
-  constexpr uint64_t kPrefetchBytesMax = 48u << 20;
+// A cold start reads what the first answer needs in few large pieces instead of a page a fault. First
+// the tail's groups, which restore() is about to read; hints only.
+void LiveState::prefetchTail() {
   File& file = store_->file();
   for (const TailGroup& group : store_->manifest().tail) file.prefetch(group.offset, group.length);
   for (const WalkedGroup& group : store_->walk().groups) {
     file.prefetch(group.offset, group.header.length);
   }
-  uint64_t left = kPrefetchBytesMax;
-  for (const ManifestSegment& s : store_->manifest().segments) {
-    const PartEntry* graph = s.entry.part(PartKind::kGraph);
-    const PartEntry* part = graph != nullptr ? graph : s.entry.part(PartKind::kBase);
-    if (part == nullptr) continue;
-    const uint64_t bytes = uint64_t{part->pages} * context_.layout.page_bytes;
-    if (bytes > left) continue;
-    left -= bytes;
-    file.prefetch(runOffset(context_.layout, part->run) +
-                      uint64_t{part->page} * context_.layout.page_bytes,
-                  bytes);
-  }
+}
+
+// Then what a query compares in each segment, as far as the budget goes. Not the link lists: a walk
+// opens some hundred of them, fewer pages than reading all would cost.
+void LiveState::prefetchSegments() {
+  uint64_t left = 48u << 20;
+  for (const auto& segment : *segments_) left -= segment->prefetchCodes(left);
 }
 
 Status LiveState::restore() {
-  prefetch();
+  prefetchTail();
   next_id_ = store_->nextIdAtOpen();
   seen_ids_ = next_id_;
   next_segment_id_ = store_->manifest().next_segment_id;
   lost_records_ = store_->manifest().lost_records;
   RVE_TRY(restoreSegments());
+  prefetchSegments();
   RVE_TRY(restoreTail());
   RVE_TRY(replayLog());
   for (uint64_t ordinal = tail_.first(); ordinal < tail_.end(); ordinal++) {

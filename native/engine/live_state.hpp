@@ -73,7 +73,8 @@ class LiveState {
 #endif
 
  private:
-  void prefetch();
+  void prefetchTail();
+  void prefetchSegments();
   Status replayLog();
   Status restoreSegments();
   Status restoreTail();

@@ -298,6 +298,15 @@ VectorRef Segment::prefetchVector(uint32_t row) const {
   return {};
 }
 
+uint64_t Segment::prefetchCodes(uint64_t bytes_max) const {
+  if (unusable_) return 0;
+  const PartView& part = linked_ ? *graph_part_ : *base_;
+  const Bytes codes = part.section(linked_ ? SectionKind::kNavRecords : SectionKind::kCodes);
+  if (codes.empty() || codes.size() > bytes_max) return 0;
+  file_->prefetch(static_cast<uint64_t>(codes.data() - view_), codes.size());
+  return codes.size();
+}
+
 const Piece* Segment::adoptedPieceOf(uint32_t row) const {
   const Piece* piece = pieceOf(row);
   return piece->record_at != 0 ? piece : nullptr;
