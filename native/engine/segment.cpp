@@ -300,11 +300,19 @@ VectorRef Segment::prefetchVector(uint32_t row) const {
 
 uint64_t Segment::prefetchCodes(uint64_t bytes_max) const {
   if (unusable_) return 0;
-  const PartView& part = linked_ ? *graph_part_ : *base_;
-  const Bytes codes = part.section(linked_ ? SectionKind::kNavRecords : SectionKind::kCodes);
-  if (codes.empty() || codes.size() > bytes_max) return 0;
-  file_->prefetch(static_cast<uint64_t>(codes.data() - view_), codes.size());
-  return codes.size();
+  uint64_t at = 0, bytes = 0;
+  if (linked_) {
+    const Bytes codes = graph_part_->section(SectionKind::kNavRecords);
+    at = static_cast<uint64_t>(codes.data() - view_);
+    bytes = codes.size();
+  } else {
+    const PartEntry& base = *entry_.part(PartKind::kBase);
+    at = runOffset(layout_, base.run) + uint64_t{base.page} * layout_.page_bytes;
+    bytes = uint64_t{base.pages} * layout_.page_bytes;
+  }
+  if (bytes == 0 || bytes > bytes_max) return 0;
+  file_->prefetch(at, bytes);
+  return bytes;
 }
 
 const Piece* Segment::adoptedPieceOf(uint32_t row) const {
