@@ -22,8 +22,8 @@ namespace rve::test {
 namespace {
 
 // A break that needs more seeds needs a scenario of its own.
-constexpr uint64_t kHistoriesMax = 120;
-constexpr uint32_t kSecondsMax = 60;
+constexpr uint64_t kHistoriesMax = 3000;
+constexpr uint32_t kSecondsMax = 240;
 constexpr uint64_t kFirstSeed = 0x5eed'0001;
 
 struct Row {
