@@ -54,6 +54,8 @@ class LogWriter {
   Status sync();
   // True if `bytes` more would make the unsynced window longer than one group may be.
   bool windowIsFull(uint32_t bytes) const;
+  // Recovery: the whole file was synced, so all that the log holds is durable (R10).
+  void setAllDurable() { position_.durable_lsn = position_.lsn; }
 
 #ifdef RVE_MUTATIONS
   void pretendSynced() { position_.durable_lsn = position_.lsn; }

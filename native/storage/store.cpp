@@ -243,6 +243,7 @@ Status Store::finishOpen() {
     RVE_TRY(file_->sync());
     countSync();
   }
+  log_->setAllDurable();
   return {};
 }
 
