@@ -44,13 +44,11 @@
 #include <memory>
 #include <vector>
 
+#include "codecs/tier.hpp"
 #include "codecs/tier_codebook.hpp"
 #include "codecs/trellis.hpp"
 
 namespace rve {
-
-// By heat. The numbers are stable.
-enum class Tier : uint8_t { kHot = 0, kWarm = 1, kCool = 2, kCold = 3, kArchive = 4 };
 
 inline constexpr float kTierCoolBits = 8.0f;
 inline constexpr float kTierColdBits = 4.0f;

@@ -154,6 +154,8 @@ Status Maintenance::run(Job job, bool* did) {
       return link(did);
     case Job::kCompact:
       return compact(false, did);
+    case Job::kRecompress:
+      return {};
     case Job::kCheckpoint:
     case Job::kShrinkLog:
       break;

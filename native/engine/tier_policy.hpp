@@ -5,18 +5,11 @@
 #include <cstdint>
 #include <span>
 
+#include "codecs/tier.hpp"
+#include "rve/engine.hpp"
+
 namespace rve {
 
-// Precision classes, finest first. The numbers are stored.
-enum class Tier : uint8_t { kHot = 0, kWarm = 1, kCool = 2, kCold = 3, kArchive = 4 };
-inline constexpr uint32_t kTierCount = 5;
-
-// How far down a memory may go.
-enum class Profile : uint8_t {
-  kPrecise = 0,   // f32 and f16
-  kBalanced = 1,  // and the 8-bit family
-  kEdge = 2,      // and the 4-bit family and one bit
-};
 Tier lowestTier(Profile profile);
 
 struct TierBounds {

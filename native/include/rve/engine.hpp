@@ -36,6 +36,39 @@ enum class Durability : uint8_t {
   kSync,      // as kGroup, and no other call rides in its group
 };
 
+// How far down the tiers a memory may go to save bytes. Not stored: a file may be opened with
+// another profile, and what is there is recoded in the background where the new one asks for it.
+enum class Profile : uint8_t {
+  kPrecise = 0,   // f32 and f16
+  kBalanced = 1,  // and the 8-bit family
+  kEdge = 2,      // and the 4-bit family and one bit; a byte budget of 0.30 of raw f32 by default
+};
+
+// What becomes of the f16 bytes of a record that is demoted below warm.
+enum class Originals : uint8_t {
+  kDrop = 0,  // recoded from what is left: a promotion brings no precision back
+  kKeep = 1,  // stay on flash beside the short code: queries rank by them, promotions restore them
+};
+
+// Tiers (DESIGN.md section 4): which record belongs where, and how it is coded there.
+struct TierOptions {
+  Profile profile = Profile::kEdge;
+  Originals originals = Originals::kDrop;
+  // Budget of the whole file. Bytes win over the ratio; 0: none (ratio: the profile's own).
+  uint64_t bytes_max = 0;
+  double bytes_ratio_max = 0;     // of live vectors x dimensions x 4; 0.05..4
+  // Lower bounds of hot, warm, cool, cold by heat, falling; below the last one: archive.
+  float hot_threshold = 0.8f, warm_threshold = 0.4f, cool_threshold = 0.1f, cold_threshold = 0.01f;
+  float promotion_threshold = 1.5f;  // times a tier's upper bound, at most 0.99
+  float demotion_threshold = 0.5f;   // times its lower bound
+  double half_life_s = 3600;
+  uint32_t recompress_interval_s = 300;  // how often heat is looked at again
+  float cool_bits = 0;   // 4.5..8 bits a dimension, side data included; 0: what the budget allows
+  float cold_bits = 0;   // 2..4.5; 0: likewise
+  uint32_t codebook_sample_rows = 8192;
+  uint32_t codebook_update_rows = 10'000;  // new rows after which its distortion is measured again
+};
+
 // How the file is cut (FORMAT.md 1). open() accepts a file of this layout only; the crash
 // enumerator passes tiny ones so that it can visit every state.
 struct Layout {
@@ -82,6 +115,7 @@ struct OpenOptions {
   uint32_t interval_ms = 200;    // kInterval
   // Refuse inserts when the file would grow beyond; 0: Layout::file_bytes_max.
   uint64_t bytes_max = 0;
+  TierOptions tiers;
   Layout layout;
   Tuning tuning;
   // Null: the real ones. Not owned; must outlive the Engine.
@@ -135,7 +169,8 @@ struct QueryRequest {
   std::vector<float> vectors;  // count x dimensions
   uint32_t count = 1;
   uint32_t k = 10;             // 1..kKMax
-  uint32_t ef = 0;             // 0: tuning.ef_search; 1..kEfMax
+  uint32_t ef = 0;             // 0: what `recall` asks, else tuning.ef_search; 1..kEfMax
+  float recall = 0;            // 0: none; 0.5..0.999: ef as calibrated for it, if ef is 0
   Filter filter;
   bool with_embeddings = false;
 };
@@ -159,7 +194,7 @@ struct Record {
   std::string source, label;
   bool has_payload = false;
   std::vector<uint8_t> payload;
-  const char* tier = "hot";   // "hot" (f32) or "warm" (f16)
+  const char* tier = "hot";   // "hot" (f32), "warm" (f16), "cool", "cold" or "archive"
 };
 
 struct ScanCursor {
@@ -173,7 +208,26 @@ struct SegmentStats {
   bool linked = false;
 };
 
+// Heat in eighths: bin i counts records of heat [i / 8, (i + 1) / 8).
+inline constexpr uint32_t kStatsHeatBins = 8;
+
+struct TierStats {
+  uint64_t rows = 0;    // live vectors
+  uint64_t bytes = 0;   // of their records; columns, graph and codebooks are not in it
+  uint64_t heat[kStatsHeatBins] = {};
+};
+
 struct Stats {
+  // Hot, warm, cool, cold, archive. The tail and rows still in the log count as hot.
+  TierStats tiers[5];
+  double tier_share = 1;            // what the byte budget makes of a heat: times this
+  float cool_bits = 0, cold_bits = 0;  // bits a dimension of records written next
+  uint64_t codebook_id = 0;         // the newest; 0: none yet
+  uint64_t codebook_rows = 0;       // sample it was trained on
+  float codebook_distortion = 1;    // share of the variance that it leaves
+  uint64_t codebooks_trained = 0, recompressions = 0, recompressed_rows = 0;  // since open
+  uint64_t recompressed_bytes = 0;  // written by it, since open
+  double byte_ratio = 0;            // file_bytes / (live x dimensions x 4)
   uint32_t dimensions = 0;
   Metric metric = Metric::kCosine;
   uint64_t live = 0;                // vectors that a query can return
@@ -220,7 +274,7 @@ class HeldVersion {
 };
 
 // One step of background work, for tests and for settle().
-enum class Job { kFreeze, kLink, kCompact, kCheckpoint, kShrinkLog };
+enum class Job { kFreeze, kLink, kCompact, kCheckpoint, kShrinkLog, kRecompress };
 
 class Engine {
  public:

@@ -436,7 +436,7 @@ void World::stepMaintain() {
     case Job::kLink: tally_.links += did; break;
     case Job::kCompact: tally_.compactions += did; break;
     case Job::kCheckpoint: tally_.checkpoints += did; break;
-    case Job::kShrinkLog: break;
+    case Job::kShrinkLog: case Job::kRecompress: break;
   }
   driver_->noteDurable();
 }
