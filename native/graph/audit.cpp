@@ -7,28 +7,28 @@
 namespace rve {
 namespace {
 
-// Counts what is wrong with one list, and its good links. `limit`: number of nodes on its level.
-uint32_t auditList(const uint32_t* links, uint32_t slots, uint32_t node, uint32_t limit,
-                   GraphAudit* out) {
+// Counts what is wrong with one list, and its good links.
+uint32_t auditList(const GraphView& view, uint32_t level, uint32_t node, GraphAudit* out) {
+  uint32_t links[kGraphLinks0Max];
+  const uint32_t count = view.readLinks(level, node, links);
+  if (count == GraphView::kUnreadable) {
+    ++out->lists_unreadable;
+    return 0;
+  }
   uint32_t good = 0;
-  bool ended = false;
-  for (uint32_t slot = 0; slot < slots; ++slot) {
-    const uint32_t to = links[slot];
-    if (to == kNoRow) {
-      ended = true;
-      continue;
-    }
-    if (ended) {
-      ++out->slots_after_end;
-    } else if (to >= limit) {
+  for (uint32_t i = 0; i < count; ++i) {
+    if (links[i] >= view.level(level).count) {
       ++out->links_out_of_range;
-    } else if (to == node) {
+    } else if (links[i] == node) {
       ++out->links_to_self;
-    } else if (std::find(links, links + slot, to) != links + slot) {
+    } else if (std::find(links, links + i, links[i]) != links + i) {
       ++out->links_twice;
     } else {
       ++good;
     }
+  }
+  for (uint32_t slot = count; !view.packed() && slot < view.linksMax(level); ++slot) {
+    out->slots_after_end += view.flatLinks(level, node)[slot] != kNoRow;
   }
   return good;
 }
@@ -46,7 +46,7 @@ uint32_t auditUpper(const GraphView& view, uint32_t l) {
       bad += down >= view.level(l - 1).count || view.nodes(l - 1)[down] != nodes[i];
     }
     GraphAudit list;
-    auditList(view.linksOf(l, i), view.links(), i, count, &list);
+    auditList(view, l, i, &list);
     bad += !list.sound();
   }
   return bad;
@@ -60,11 +60,12 @@ uint32_t flood(const GraphView& view, uint32_t row, uint8_t* seen, uint32_t* sta
   seen[row] = 1;
   stack[height++] = row;
   while (height > 0) {
-    const uint32_t* links = view.linksOf(stack[--height]);
-    for (uint32_t slot = 0; slot < view.links0() && links[slot] != kNoRow; ++slot) {
-      if (links[slot] >= view.rows() || seen[links[slot]] != 0) continue;
-      seen[links[slot]] = 1;
-      stack[height++] = links[slot];
+    uint32_t links[kGraphLinks0Max];
+    const uint32_t count = view.readLinks(0, stack[--height], links);
+    for (uint32_t i = 0; count != GraphView::kUnreadable && i < count; ++i) {
+      if (links[i] >= view.rows() || seen[links[i]] != 0) continue;
+      seen[links[i]] = 1;
+      stack[height++] = links[i];
       ++reached;
     }
   }
@@ -73,6 +74,18 @@ uint32_t flood(const GraphView& view, uint32_t row, uint8_t* seen, uint32_t* sta
 
 }  // namespace
 
+uint32_t GraphAudit::degreeMin() const {
+  uint32_t degree = 0;
+  while (degree < kGraphLinks0Max && degrees[degree] == 0) ++degree;
+  return degree;
+}
+
+uint32_t GraphAudit::degreeMax() const {
+  uint32_t degree = kGraphLinks0Max;
+  while (degree > 0 && degrees[degree] == 0) --degree;
+  return degree;
+}
+
 Status auditGraph(const GraphView& view, GraphAudit* out) {
   *out = {};
   std::unique_ptr<uint8_t[]> seen(new (std::nothrow) uint8_t[view.rows()]());
@@ -80,7 +93,7 @@ Status auditGraph(const GraphView& view, GraphAudit* out) {
   if (seen == nullptr || stack == nullptr) return Status(Code::kNoMemory, "graph audit");
   out->rows = view.rows();
   for (uint32_t row = 0; row < view.rows(); ++row) {
-    const uint32_t good = auditList(view.linksOf(row), view.links0(), row, view.rows(), out);
+    const uint32_t good = auditList(view, 0, row, out);
     ++out->degrees[good];
     out->links += good;
   }

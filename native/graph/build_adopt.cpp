@@ -14,9 +14,7 @@ Status BuildState::adopt(const GraphView& old, std::span<const uint32_t> old_to_
     --waiting_;
   }
   for (uint32_t l = 0; l < old.levels(); ++l) {
-    const OldLevel level{.count = l == 0 ? old.rows() : old.level(l).count,
-                         .slots = l == 0 ? old.links0() : old.links(),
-                         .links = l == 0 ? old.linksOf(0) : old.linksOf(l, 0)};
+    const OldLevel level{.view = old, .level = l, .count = old.level(l).count};
     for (uint32_t index = 0; index < level.count; ++index) {
       const uint32_t row = old_to_new[l == 0 ? index : old.nodes(l)[index]];
       map[index] = row == kNoRow ? kNoRow : levels_[l].indexOf(row);
@@ -39,14 +37,18 @@ Status BuildState::adopt(const GraphView& old, std::span<const uint32_t> old_to_
 Status BuildState::adoptLevel(uint32_t level_index, const OldLevel& old, const uint32_t* map) {
   const Level& level = levels_[level_index];
   for (uint32_t index = 0; index < old.count; ++index) {
-    const uint32_t* from = old.linksOf(index);
+    uint32_t from[kGraphLinks0Max];
+    const uint32_t from_count = old.read(index, from);
+    if (from_count == GraphView::kUnreadable) {
+      return Status(Code::kCorrupt, "graph: a list is unreadable");
+    }
     uint32_t* to = map[index] == kNoRow ? nullptr : level.linksOf(map[index]);
     uint32_t kept = 0;
-    for (uint32_t slot = 0; slot < old.slots && from[slot] != kNoRow; ++slot) {
-      if (from[slot] >= old.count || from[slot] == index) {
+    for (uint32_t i = 0; i < from_count; ++i) {
+      if (from[i] >= old.count || from[i] == index) {
         return Status(Code::kCorrupt, "graph: a link out of range or to itself");
       }
-      if (to != nullptr && map[from[slot]] != kNoRow) to[kept++] = map[from[slot]];
+      if (to != nullptr && map[from[i]] != kNoRow) to[kept++] = map[from[i]];
     }
   }
   std::vector<uint32_t> pool;
@@ -71,14 +73,16 @@ Status BuildState::adoptLevel(uint32_t level_index, const OldLevel& old, const u
 // has none.
 bool BuildState::bridge(const Level& level, const OldLevel& old, const uint32_t* map,
                         uint32_t index, std::vector<uint32_t>* pool) const {
-  const uint32_t* from = old.linksOf(index);
+  uint32_t from[kGraphLinks0Max];
+  uint32_t beyond[kGraphLinks0Max];
+  const uint32_t from_count = old.read(index, from);
   bool lost = false;
   pool->clear();
-  for (uint32_t slot = 0; slot < old.slots && from[slot] != kNoRow; ++slot) {
+  for (uint32_t slot = 0; slot < from_count; ++slot) {
     if (map[from[slot]] != kNoRow) continue;
     lost = true;
-    const uint32_t* beyond = old.linksOf(from[slot]);
-    for (uint32_t i = 0; i < old.slots && beyond[i] != kNoRow; ++i) {
+    const uint32_t beyond_count = old.read(from[slot], beyond);
+    for (uint32_t i = 0; i < beyond_count; ++i) {
       const uint32_t node = map[beyond[i]];
       if (node != kNoRow && node != map[index]) pool->push_back(node);
     }

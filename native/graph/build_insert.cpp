@@ -7,9 +7,9 @@ namespace rve {
 class BuildState::Source {
  public:
   Source(const BuildState& state, const Level& level, const NavQueryView& query)
-      : slots(level.slots), state_(state), level_(level), query_(query) {}
+      : state_(state), level_(level), query_(query) {}
 
-  const uint32_t* links(uint32_t node) const { return level_.linksOf(node); }
+  LinkList links(uint32_t node) const { return {level_.linksOf(node), level_.slots}; }
 
   void distances(const uint32_t* nodes, size_t count, float* out) const {
     const NavSpace& space = state_.space_;
@@ -23,11 +23,12 @@ class BuildState::Source {
 
   static bool accept(uint32_t) { return true; }
   void prefetchLinks(uint32_t node) const { __builtin_prefetch(level_.linksOf(node)); }
-  void prefetchRecord(uint32_t node) const {
-    rve::prefetchRecord(state_.space_.record(level_.rowOf(node)), state_.space_.recordBytes());
+  void prefetchRecords(const uint32_t* nodes, size_t count) const {
+    const NavSpace& space = state_.space_;
+    for (size_t i = 0; i < count; ++i) {
+      prefetchRecord(space.record(level_.rowOf(nodes[i])), space.recordBytes());
+    }
   }
-
-  uint32_t slots;
 
  private:
   const BuildState& state_;

@@ -1,6 +1,5 @@
 #include "graph/build_state.hpp"
 
-#include <cstdlib>
 #include <new>
 
 #include "kernels/split_mix.hpp"
@@ -24,10 +23,6 @@ uint8_t drawLevel(uint64_t seed, uint32_t row, uint32_t links) {
     ++level;
   }
   return level;
-}
-
-std::byte* makeAligned(uint64_t bytes) {
-  return static_cast<std::byte*>(std::aligned_alloc(64, roundUp(bytes, 64)));
 }
 
 }  // namespace
@@ -101,8 +96,7 @@ Status BuildState::layOut() {
     if (l > 0) at += 2 * roundUp(uint64_t{level.count} * 4, 64);
     at += roundUp(uint64_t{level.count} * level.slots * 4, 64);
   }
-  out_.bytes = at;
-  out_.data.reset(makeAligned(at));
+  out_ = GraphBytes::allocate(at);
   if (out_.data == nullptr) return Status(Code::kNoMemory, "graph: links");
   std::memset(out_.data.get(), 0, kGraphLevel0Offset);
   entry_level_ = level_count_ - 1;
@@ -136,7 +130,7 @@ Status BuildState::layOut() {
 
 void BuildState::writeHeader() {
   const MutableBytes bytes{out_.data.get(), static_cast<size_t>(out_.bytes)};
-  const uint32_t words[] = {kGraphMagic,       kGraphVersion, space_.rows,
+  const uint32_t words[] = {kGraphMagic,       kGraphVersionFlat, space_.rows,
                             2 * params_.links, params_.links, level_count_,
                             entry_level_,      0};
   for (size_t i = 0; i < 8; ++i) store(bytes, 4 * i, words[i]);

@@ -39,12 +39,12 @@ class BuildState {
     }
   };
   class Source;
-  // A level of the graph that is adopted; ids already checked where used.
+  // A level of the graph that is adopted; every list is read and checked once before it is used.
   struct OldLevel {
+    const GraphView& view;
+    uint32_t level;
     uint32_t count;
-    uint32_t slots;
-    const uint32_t* links;
-    const uint32_t* linksOf(uint32_t node) const { return links + size_t{node} * slots; }
+    uint32_t read(uint32_t node, uint32_t* out) const { return view.readLinks(level, node, out); }
   };
   // The rows of level 0 that are in reach, as a forest; 4 bytes a row.
   struct Reach {

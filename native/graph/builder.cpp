@@ -1,13 +1,10 @@
 #include "graph/builder.hpp"
 
-#include <cstdlib>
 #include <new>
 
 #include "graph/build_state.hpp"
 
 namespace rve {
-
-void AlignedFree::operator()(std::byte* at) const { std::free(at); }
 
 class GraphBuilder::Impl : public BuildState {};
 

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "graph/graph_bytes.hpp"
 #include "graph/search.hpp"
 #include "graph/view.hpp"
 #include "kernels/nav.hpp"
@@ -21,18 +22,6 @@ struct GraphParams {
   uint32_t links = 16;            // M, 2..64; level 0 has 2 M slots
   uint32_t ef_construction = 100; // candidates per insert, 1..kEfMax
   uint64_t seed = 0;              // draws the levels: same seed and records, same bytes
-};
-
-// Releases what makeAligned gave.
-struct AlignedFree {
-  void operator()(std::byte* at) const;
-};
-
-// The finished graph: 64-byte aligned, `bytes` long.
-struct GraphBytes {
-  std::unique_ptr<std::byte[], AlignedFree> data;
-  uint64_t bytes = 0;
-  Bytes view() const { return {data.get(), static_cast<size_t>(bytes)}; }
 };
 
 class GraphBuilder {

@@ -10,32 +10,59 @@ namespace {
 // Rows that a flat scan hands to the kernel at once: enough to hide the call, small on the stack.
 constexpr uint32_t kScanBatch = 64;
 
-// Level 0 of a finished graph, as GraphWalk reads it.
-struct Level0 {
+// The lists of level 0, flat and packed. `Links` below is one of the two.
+struct FlatLinks {
+  FlatLinks(const GraphView& graph, const PageGuard& pages) : view(graph), guard(pages) {}
+
+  LinkList list(uint32_t row) {
+    const uint32_t slots = view.links0();
+    if (!guard.ok(view.flatOffset(0, row), uint64_t{slots} * 4)) return {nullptr, 0};
+    return {view.flatLinks(0, row), slots};
+  }
+  void prefetch(uint32_t row) const {
+    const std::byte* at = view.data() + view.flatOffset(0, row);
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + 64);
+  }
+
   const GraphView& view;
+  const PageGuard& guard;
+};
+
+struct UnpackedLinks {
+  UnpackedLinks(const GraphView& graph, const PageGuard& pages) : view(graph), guard(pages) {}
+
+  LinkList list(uint32_t row) {
+    const uint32_t count = view.packedLinks(0).read(row, guard, view.data(), links);
+    if (count == GraphView::kUnreadable) return {nullptr, 0};
+    return {links, count};
+  }
+  void prefetch(uint32_t row) const { view.packedLinks(0).prefetch(row); }
+
+  const GraphView& view;
+  const PageGuard& guard;
+  uint32_t links[kGraphLinks0Max];  // of the list read last
+};
+
+// The distances of 4-bit records. `Records` below is this or AnyRecords.
+struct NavRecords {
   const NavSpace& space;
   const NavQueryView& query;
-  const GraphSearchParams& params;
+  const PageGuard& guard;
   const Kernels& k;
   size_t record_bytes;
-  uint32_t slots;
   uint32_t unreadable = 0;
-
-  const uint32_t* links(uint32_t row) {
-    if (!params.links_guard.ok(view.linksOffset(row), uint64_t{slots} * 4)) return nullptr;
-    return view.linksOf(row);
-  }
 
   // Rows whose page fails become infinitely far. The guard is asked for all rows at once: one call
   // of the kernel for a batch overlaps the loads of its records, one a row does not.
   void distances(const uint32_t* rows, size_t count, float* out) {
-    if (params.records_guard.allVerified(rows, count, record_bytes)) [[likely]] {
+    if (guard.allVerified(rows, count, record_bytes)) [[likely]] {
       k.navDistances(query, space.records, record_bytes, rows, count, out);
       return;
     }
     for (size_t i = 0; i < count; ++i) {
       const uint64_t at = uint64_t{rows[i]} * record_bytes;
-      if (params.records_guard.ok(at, record_bytes)) {
+      if (guard.ok(at, record_bytes)) {
         k.navDistances(query, space.records, record_bytes, rows + i, 1, out + i);
       } else {
         out[i] = FLT_MAX;
@@ -43,28 +70,48 @@ struct Level0 {
       }
     }
   }
+  void prefetch(const uint32_t* rows, size_t count) const {
+    for (size_t i = 0; i < count; ++i) prefetchRecord(space.record(rows[i]), record_bytes);
+  }
+};
 
-  // Whether bytes of the graph may be read.
-  bool readable(const void* at, uint64_t bytes) const {
-    return params.links_guard.ok(addressOf(at) - addressOf(view.data()), bytes);
+struct AnyRecords {
+  const GraphDistances& from;
+  uint32_t unreadable = 0;
+
+  void distances(const uint32_t* rows, size_t count, float* out) {
+    from.distances(from.context, rows, count, out);
+  }
+  void prefetch(const uint32_t* rows, size_t count) const {
+    from.prefetch(from.context, rows, count);
+  }
+};
+
+// Level 0 of a finished graph, as GraphWalk reads it.
+template <typename Links, typename Records>
+struct Level0 {
+  const GraphSearchParams& params;
+  Links lists;
+  Records records;
+
+  LinkList links(uint32_t row) { return lists.list(row); }
+  void distances(const uint32_t* rows, size_t count, float* out) {
+    records.distances(rows, count, out);
   }
   bool accept(uint32_t row) const {
     return params.filter.accept == nullptr || params.filter.accept(params.filter.context, row);
   }
-  void prefetchLinks(uint32_t row) const {
-    const std::byte* at = view.data() + view.linksOffset(row);
-    __builtin_prefetch(at);
-    __builtin_prefetch(at + 64);
-  }
-  void prefetchRecord(uint32_t row) const { rve::prefetchRecord(space.record(row), record_bytes); }
+  void prefetchLinks(uint32_t row) const { lists.prefetch(row); }
+  void prefetchRecords(const uint32_t* rows, size_t count) const { records.prefetch(rows, count); }
 };
 
 // The way down to level 0: the nearest node of the entry level by flat scan, then downhill on each
 // level below it. Every index and id is checked before it is used.
+template <typename Records>
 class Descent {
  public:
-  Descent(const GraphView& view, Level0& source, GraphWalk& walk)
-      : view_(view), source_(source), walk_(walk), level_(view.entryLevel()) {}
+  Descent(const GraphView& view, const PageGuard& guard, Records& records, GraphWalk& walk)
+      : view_(view), guard_(guard), records_(records), walk_(walk), level_(view.entryLevel()) {}
 
   // A row, or kNoRow if no id was good.
   uint32_t run() {
@@ -72,7 +119,7 @@ class Descent {
     flush();
     for (--level_; best_ != kNoRow && level_ > 0; --level_) {
       const uint32_t* down = view_.down(level_ + 1) + best_;
-      best_ = source_.readable(down, 4) && *down < view_.level(level_).count ? *down : kNoRow;
+      best_ = readable(down) && *down < view_.level(level_).count ? *down : kNoRow;
       if (best_ == kNoRow) break;
       // Each round is strictly nearer, so it ends; the bound is for hostile NaN distances.
       for (uint32_t hop = 0; hop < view_.level(level_).count; ++hop) {
@@ -84,35 +131,42 @@ class Descent {
   }
 
  private:
+  bool readable(const uint32_t* word) const {
+    return guard_.ok(addressOf(word) - addressOf(view_.data()), sizeof *word);
+  }
+
   // Looks at the links of the best node; says whether one of them is nearer.
   bool stepDown() {
     const uint32_t before = best_;
-    const uint32_t* links = view_.linksOf(level_, best_);
-    if (!source_.readable(links, uint64_t{view_.links()} * 4)) {
+    uint32_t links[kGraphLinks0Max];
+    const uint32_t count = view_.readLinks(level_, best_, guard_, links);
+    if (count == GraphView::kUnreadable) {
       ++walk_.skipped;
       return false;
     }
-    for (uint32_t slot = 0; slot < view_.links() && links[slot] != kNoRow; ++slot) add(links[slot]);
+    for (uint32_t i = 0; i < count; ++i) add(links[i]);
     flush();
     return best_ != before;
   }
 
   void add(uint32_t index) {
     const uint32_t* node = view_.nodes(level_) + index;
-    if (index >= view_.level(level_).count || !source_.readable(node, 4) ||
-        *node >= view_.rows()) {
+    if (index >= view_.level(level_).count || !readable(node) || *node >= view_.rows()) {
       ++walk_.skipped;
       return;
     }
     indices_[count_] = index;
     rows_[count_] = *node;
-    source_.prefetchRecord(*node);
-    if (++count_ == kScanBatch) flush();
+    ++count_;
+    if (count_ % kPrefetchBatch == 0) {
+      records_.prefetch(rows_ + count_ - kPrefetchBatch, kPrefetchBatch);
+    }
+    if (count_ == kScanBatch) flush();
   }
 
   void flush() {
     float distances[kScanBatch];
-    source_.distances(rows_, count_, distances);
+    records_.distances(rows_, count_, distances);
     walk_.distances += count_;
     for (uint32_t i = 0; i < count_; ++i) {
       if (best_ != kNoRow && !(distances[i] < best_distance_)) continue;
@@ -123,8 +177,12 @@ class Descent {
     count_ = 0;
   }
 
+  // A call may stand behind a prefetch, so it is made for several rows at once.
+  static constexpr uint32_t kPrefetchBatch = 8;
+
   const GraphView& view_;
-  Level0& source_;
+  const PageGuard& guard_;
+  Records& records_;
   GraphWalk& walk_;
   uint32_t level_;
   uint32_t best_ = kNoRow;  // an index in level_
@@ -134,6 +192,55 @@ class Descent {
   uint32_t indices_[kScanBatch];
   uint32_t rows_[kScanBatch];
 };
+
+// Offers every row: a graph too small for levels.
+template <typename Source>
+void offerAll(Source& source, uint32_t rows, GraphWalk& walk) {
+  uint32_t batch[kScanBatch];
+  float distances[kScanBatch];
+  for (uint32_t first = 0; first < rows; first += kScanBatch) {
+    const uint32_t count = std::min(kScanBatch, rows - first);
+    for (uint32_t i = 0; i < count; ++i) {
+      batch[i] = first + i;
+      walk.visit(first + i);
+    }
+    source.distances(batch, count, distances);
+    walk.offer(source, batch, distances, count);
+  }
+  walk.distances += rows;
+}
+
+template <typename Links, typename Records>
+uint32_t searchWith(const GraphView& view, const Records& records, const GraphSearchParams& params,
+                    GraphScratch* scratch, Scored* out, GraphSearchStats* stats) {
+  GraphWalk walk(scratch, view.rows(), params.ef, params.poolMax());
+  Level0<Links, Records> source{params, Links(view, params.links_guard), records};
+  if (view.entryLevel() == 0) {
+    offerAll(source, view.rows(), walk);
+  } else {
+    const uint32_t entry = Descent(view, params.links_guard, source.records, walk).run();
+    if (entry != kNoRow && walk.visit(entry)) {
+      float distance;
+      source.distances(&entry, 1, &distance);
+      walk.offer(source, &entry, &distance, 1);
+    }
+  }
+  walk.run(source);
+  if (stats != nullptr) {
+    *stats = {.distances = walk.distances,
+              .expanded = walk.expanded,
+              .skipped = walk.skipped + source.records.unreadable};
+  }
+  return walk.take(out);
+}
+
+template <typename Records>
+uint32_t searchAny(const GraphView& view, const Records& records, const GraphSearchParams& params,
+                   GraphScratch* scratch, Scored* out, GraphSearchStats* stats) {
+  return view.packed()
+             ? searchWith<UnpackedLinks>(view, records, params, scratch, out, stats)
+             : searchWith<FlatLinks>(view, records, params, scratch, out, stats);
+}
 
 }  // namespace
 
@@ -159,37 +266,19 @@ uint32_t searchGraph(const GraphView& view, const NavSpace& space, const NavQuer
                      const GraphSearchParams& params, GraphScratch* scratch, Scored* out,
                      GraphSearchStats* stats) {
   RVE_ASSERT(space.rows == view.rows());
-  GraphWalk walk(scratch, view.rows(), params.ef, params.poolMax());
-  Level0 source{.view = view,
-                .space = space,
-                .query = query,
-                .params = params,
-                .k = kernels(),
-                .record_bytes = space.recordBytes(),
-                .slots = view.links0()};
-  if (view.entryLevel() == 0) {
-    for (uint32_t row = 0; row < view.rows(); ++row) {
-      float distance;
-      walk.visit(row);
-      source.distances(&row, 1, &distance);
-      walk.offer(source, &row, &distance, 1);
-    }
-    walk.distances += view.rows();
-  } else {
-    const uint32_t entry = Descent(view, source, walk).run();
-    if (entry != kNoRow && walk.visit(entry)) {
-      float distance;
-      source.distances(&entry, 1, &distance);
-      walk.offer(source, &entry, &distance, 1);
-    }
-  }
-  walk.run(source);
-  if (stats != nullptr) {
-    *stats = {.distances = walk.distances,
-              .expanded = walk.expanded,
-              .skipped = walk.skipped + source.unreadable};
-  }
-  return walk.take(out);
+  const NavRecords records{.space = space,
+                           .query = query,
+                           .guard = params.records_guard,
+                           .k = kernels(),
+                           .record_bytes = space.recordBytes()};
+  return searchAny(view, records, params, scratch, out, stats);
+}
+
+uint32_t searchGraph(const GraphView& view, const GraphDistances& distances,
+                     const GraphSearchParams& params, GraphScratch* scratch, Scored* out,
+                     GraphSearchStats* stats) {
+  RVE_ASSERT(distances.rows == view.rows());
+  return searchAny(view, AnyRecords{distances}, params, scratch, out, stats);
 }
 
 namespace {

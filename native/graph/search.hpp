@@ -41,6 +41,19 @@ class GraphScratch {
   uint8_t epoch_ = 0;
 };
 
+// What a search compares the rows of a graph with, whatever their records are. Calls are per batch
+// of at most kGraphDistancesMax rows, all below `rows`; `context` is the caller's, so that one
+// object per thread may prepare things on the way. The callee guards its own bytes: a row that
+// cannot be read is FLT_MAX away, and the callee counts it. NaN is taken as FLT_MAX.
+struct GraphDistances {
+  void* context = nullptr;
+  uint32_t rows = 0;
+  void (*distances)(void* context, const uint32_t* rows, size_t count, float* out) = nullptr;
+  // Asks for the cache lines of records whose distances come soon. Never null.
+  void (*prefetch)(void* context, const uint32_t* rows, size_t count) = nullptr;
+};
+inline constexpr size_t kGraphDistancesMax = kGraphLinks0Max;
+
 struct GraphSearchParams {
   uint32_t ef = 64;  // accepted rows to keep, 1..kEfMax
   // Entries the pool may hold, rows that are not accepted included; at least ef. 0 means ef
@@ -48,7 +61,7 @@ struct GraphSearchParams {
   uint32_t pool_max = 0;
   RowFilter filter;
   PageGuard links_guard;    // over the graph's bytes
-  PageGuard records_guard;  // over space.records
+  PageGuard records_guard;  // over space.records; unused with GraphDistances
 
   uint32_t poolMax() const {
     const uint32_t fallback = filter.accept == nullptr ? ef : 4 * ef;
@@ -66,6 +79,12 @@ struct GraphSearchStats {
 // Requires: space.rows == view.rows(), scratch reserved for view.rows() and the pool, out holds ef
 // entries. No allocation. Thread-safe with a scratch per thread.
 uint32_t searchGraph(const GraphView& view, const NavSpace& space, const NavQueryView& query,
+                     const GraphSearchParams& params, GraphScratch* scratch, Scored* out,
+                     GraphSearchStats* stats = nullptr);
+
+// The same over any records. Requires: distances.rows == view.rows(). stats->skipped does not count
+// what the callee could not read.
+uint32_t searchGraph(const GraphView& view, const GraphDistances& distances,
                      const GraphSearchParams& params, GraphScratch* scratch, Scored* out,
                      GraphSearchStats* stats = nullptr);
 

@@ -14,11 +14,18 @@
 
 namespace rve {
 
+// The links of a node: at most `count`, fewer where one is kNoRow. `at` is null where they may not
+// be read, and good until the next list is asked for.
+struct LinkList {
+  const uint32_t* at;
+  uint32_t count;
+};
+
 // What a walk reads: `count` nodes, and for each its links, record and verdict.
-//   const uint32_t* links(uint32_t node)   null where they may not be read; `slots` entries
+//   LinkList links(uint32_t node)
 //   void distances(const uint32_t* nodes, size_t count, float* out)
 //   bool accept(uint32_t node)
-//   void prefetchLinks(uint32_t node), void prefetchRecord(uint32_t node)
+//   void prefetchLinks(uint32_t node), void prefetchRecords(const uint32_t* nodes, size_t count)
 class GraphWalk {
  public:
   using Entry = GraphScratch::Entry;
@@ -123,15 +130,15 @@ class GraphWalk {
   // Collects the unvisited neighbours of a node and asks for their records.
   template <typename Source>
   void open(Source& source, uint32_t node, Batch* batch) {
-    const uint32_t* links = source.links(node);
-    if (links == nullptr) [[unlikely]] {
+    const LinkList links = source.links(node);
+    if (links.at == nullptr) [[unlikely]] {
       ++skipped;
       return;
     }
     // Whether a neighbour was visited is a coin toss, so it is counted and not branched on.
     uint32_t fresh = 0;
-    for (uint32_t slot = 0; slot < source.slots && links[slot] != kNoRow; ++slot) {
-      const uint32_t next = links[slot];
+    for (uint32_t slot = 0; slot < links.count && links.at[slot] != kNoRow; ++slot) {
+      const uint32_t next = links.at[slot];
       if (next >= count_) [[unlikely]] {
         ++skipped;
         continue;
@@ -140,7 +147,7 @@ class GraphWalk {
       fresh += static_cast<uint32_t>(visited_[next] != epoch_);
       visited_[next] = epoch_;
     }
-    for (uint32_t i = 0; i < fresh; ++i) source.prefetchRecord(batch->nodes[i]);
+    source.prefetchRecords(batch->nodes, fresh);
     batch->count = fresh;
   }
 
