@@ -29,11 +29,13 @@ constexpr size_t kNearest = 10;
 constexpr size_t kRanked = 20;
 constexpr int kPasses = 5;
 
-double cpuSeconds() {
+double secondsOf(clockid_t clock) {
   timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  clock_gettime(clock, &now);
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
+
+double cpuSeconds() { return secondsOf(CLOCK_THREAD_CPUTIME_ID); }
 
 template <typename T>
 bool readAll(const std::string& path, std::vector<T>* out) {
@@ -150,6 +152,17 @@ void pass(const Set& set, Form* form, uint32_t ef, GraphScratch* scratch) {
   form->seconds = std::min(form->seconds, seconds);
 }
 
+GraphBytes build(const NavSpace& space, const GraphParams& params, uint32_t threads,
+                 double* seconds) {
+  GraphBuilder builder;
+  if (!builder.begin(space, params).ok()) std::abort();
+  const double start = secondsOf(CLOCK_MONOTONIC);
+  while (!builder.done()) builder.stepParallel(10000, threads, nullptr);
+  GraphBytes out = builder.finish();
+  *seconds = secondsOf(CLOCK_MONOTONIC) - start;
+  return out;
+}
+
 int run(int argc, char** argv) {
   if (argc < 4) {
     std::fprintf(stderr, "Usage: graph_walk FOLDER l2|cosine DIMS [M] [EFC] [EF ...]\n");
@@ -172,20 +185,30 @@ int run(int argc, char** argv) {
   for (int i = 6; i < argc; ++i) efs.push_back(static_cast<uint32_t>(std::atoi(argv[i])));
   if (efs.empty()) efs = {16, 32, 64};
 
-  GraphBuilder builder;
-  if (!builder.begin(set.space, params).ok()) return 1;
-  const double start = cpuSeconds();
-  while (!builder.done()) builder.step(1000, nullptr);
-  const GraphBytes graph = builder.finish();
-  const double build = cpuSeconds() - start;
+  double serial = 0;
+  double parallel = 0;
+  const GraphBytes graph = build(set.space, params, 1, &serial);
+  const GraphBytes together = build(set.space, params, 2, &parallel);
   GraphView view;
+  GraphView together_view;
   GraphAudit audit;
-  if (!GraphView::open(graph.view(), &view).ok() || !auditGraph(view, &audit).ok()) return 1;
-  std::printf("M %u, efC %u: build %.1fk rows/s, %.2f links a row, %.2f bytes a row\n",
-              params.links, params.ef_construction, set.rows() / build * 1e-3,
-              static_cast<double>(audit.links) / set.rows(),
-              static_cast<double>(graph.bytes) / set.rows());
-
+  if (!GraphView::open(graph.view(), &view).ok() || !auditGraph(view, &audit).ok() ||
+      !GraphView::open(together.view(), &together_view).ok()) {
+    return 1;
+  }
+  std::printf("M %u, efC %u: %.1fk rows/s, by 2 threads %.1fk (wall); %u to %u links a row, on "
+              "average %.2f; %.2f bytes a row\n",
+              params.links, params.ef_construction, set.rows() / serial * 1e-3,
+              set.rows() / parallel * 1e-3, audit.degreeMin(), audit.degreeMax(),
+              audit.degreeMean(), static_cast<double>(graph.bytes) / set.rows());
+  std::vector<uint32_t> same(set.rows());
+  for (uint32_t row = 0; row < set.rows(); ++row) same[row] = row;
+  const double adopt_start = cpuSeconds();
+  GraphBuilder adopter;
+  if (!adopter.beginFrom(set.space, params, view, same).ok()) return 1;
+  (void)adopter.finish();
+  std::printf("adopted unchanged: %.2f us a row\n",
+              (cpuSeconds() - adopt_start) / set.rows() * 1e6);
   GraphBytes packed;
   GraphView packed_view;
   const double pack_start = cpuSeconds();
@@ -201,7 +224,8 @@ int run(int argc, char** argv) {
     std::vector<Form> forms = {{"flat", &view},
                                {"flat, any records", &view, true},
                                {"packed", &packed_view},
-                               {"packed, any", &packed_view, true}};
+                               {"packed, any", &packed_view, true},
+                               {"by 2 threads", &together_view}};
     for (int i = 0; i < kPasses; ++i) {
       for (Form& form : forms) {
         pass(set, &form, ef, &scratch);

@@ -22,11 +22,11 @@ Status BuildState::adopt(const GraphView& old, std::span<const uint32_t> old_to_
     RVE_TRY(adoptLevel(l, level, map.get()));
   }
   // Any node of the highest level that has an inserted one will do as the top.
-  for (uint32_t l = level_count_; l-- > 0 && top_node_ == kNoRow;) {
-    for (uint32_t node = 0; node < levels_[l].count && top_node_ == kNoRow; ++node) {
+  for (uint32_t l = level_count_; l-- > 0;) {
+    for (uint32_t node = 0; node < levels_[l].count; ++node) {
       if ((state_[levels_[l].rowOf(node)] & kInserted) == 0) continue;
-      top_level_ = l;
-      top_node_ = node;
+      top_.store({l, node}, std::memory_order_relaxed);
+      return {};
     }
   }
   return {};
@@ -55,11 +55,11 @@ Status BuildState::adoptLevel(uint32_t level_index, const OldLevel& old, const u
   for (uint32_t index = 0; index < old.count; ++index) {
     if (map[index] == kNoRow || !bridge(level, old, map, index, &pool)) continue;
     const uint32_t node = map[index];
-    choose(level_index, node, pool.data(), static_cast<uint32_t>(pool.size()));
+    choose(&worker_, level_index, node, pool.data(), static_cast<uint32_t>(pool.size()));
     uint32_t links[kGraphLinks0Max];
     const uint32_t count = degree(level, node);
     std::memcpy(links, level.linksOf(node), count * sizeof(uint32_t));
-    for (uint32_t i = 0; i < count; ++i) addLink(level_index, links[i], node);
+    for (uint32_t i = 0; i < count; ++i) addLink(&worker_, level_index, links[i], node);
     if (count > 0 || level_index > 0) continue;
     // Cut off from all it knew: it waits for a proper insert.
     const uint32_t row = level.rowOf(node);

@@ -9,7 +9,11 @@ class BuildState::Source {
   Source(const BuildState& state, const Level& level, const NavQueryView& query)
       : state_(state), level_(level), query_(query) {}
 
-  LinkList links(uint32_t node) const { return {level_.linksOf(node), level_.slots}; }
+  // While other threads write, a copy: torn at worst, but each slot a link or the end.
+  LinkList links(uint32_t node) {
+    if (state_.locks_ == nullptr) return {level_.linksOf(node), level_.slots};
+    return {copy_, level_.read(node, copy_)};
+  }
 
   void distances(const uint32_t* nodes, size_t count, float* out) const {
     const NavSpace& space = state_.space_;
@@ -34,48 +38,62 @@ class BuildState::Source {
   const BuildState& state_;
   const Level& level_;
   const NavQueryView& query_;
+  uint32_t copy_[kGraphLinks0Max];
 };
 
-void BuildState::insertRow(uint32_t row) {
+// First all neighbours are chosen, from the top down; then the row is linked from the bottom up, so
+// that whoever meets it on a level finds its lists on those below.
+void BuildState::insertRow(Worker* worker, uint32_t row) {
   const uint32_t row_level = state_[row];
   state_[row] |= kInserted;
-  if (top_node_ == kNoRow) {
-    top_level_ = row_level;
-    top_node_ = levels_[row_level].indexOf(row);
-    return;
+  std::unique_lock<std::mutex> growing;
+  Top top = top_.load(std::memory_order_acquire);
+  if (top.node == kNoRow || row_level > top.level) {
+    growing = std::unique_lock<std::mutex>(grow_);
+    top = top_.load(std::memory_order_acquire);
+    if (top.node != kNoRow && row_level <= top.level) growing.unlock();
   }
-  const NavQueryView query = navQueryFromRow(space_, row, query_values_.data());
-  uint32_t level = std::min(row_level, top_level_);
-  uint32_t entry = findEntry(query, level, row);
-  for (;; --level) {
-    const uint32_t self = levels_[level].indexOf(row);
-    const uint32_t count =
-        candidates(level, self, query, entry, params_.ef_construction, found_.data());
-    if (count > 0) entry = found_[0].row;
-    connect(level, self, found_.data(), count);
-    if (level == 0) break;
-    entry = levels_[level].down[entry];
+  if (top.node != kNoRow) {
+    const NavQueryView query = navQueryFromRow(space_, row, worker->query_values.data());
+    const uint32_t highest = std::min(row_level, top.level);
+    uint32_t kept[kGraphLevelsMax][kGraphLinks0Max / 2];
+    uint32_t kept_count[kGraphLevelsMax];
+    uint32_t entry = findEntry(query, highest, row);
+    for (uint32_t level = highest;; --level) {
+      const uint32_t self = levels_[level].indexOf(row);
+      Scored* found = worker->found.data();
+      const uint32_t count =
+          candidates(worker, level, self, query, entry, params_.ef_construction, found);
+      kept_count[level] = select(levels_[level], found, count, params_.links, kept[level]);
+      if (count > 0) entry = found[0].row;
+      for (uint32_t i = 0; i < kept_count[level]; ++i) kept[level][i] = found[kept[level][i]].row;
+      if (level == 0) break;
+      entry = levels_[level].down[entry];
+    }
+    for (uint32_t level = 0; level <= highest; ++level) {
+      connect(worker, level, levels_[level].indexOf(row), kept[level], kept_count[level]);
+    }
   }
-  if (row_level > top_level_) {
-    top_level_ = row_level;
-    top_node_ = levels_[row_level].indexOf(row);
+  if (growing.owns_lock()) {
+    top_.store({row_level, levels_[row_level].indexOf(row)}, std::memory_order_release);
   }
 }
 
 // Downhill from the top to level `target`; never ends on `self`, which may have links to it
 // already.
 uint32_t BuildState::findEntry(const NavQueryView& query, uint32_t target, uint32_t self) {
-  uint32_t node = top_node_;
-  float node_distance = navDistance(*k_, query, space_.record(levels_[top_level_].rowOf(node)));
-  for (uint32_t l = top_level_; l > target; --l) {
+  const Top top = top_.load(std::memory_order_acquire);
+  uint32_t node = top.node;
+  float node_distance = navDistance(*k_, query, space_.record(levels_[top.level].rowOf(node)));
+  for (uint32_t l = top.level; l > target; --l) {
     const Level& level = levels_[l];
     const Source source(*this, level, query);
     bool nearer = true;
     while (nearer) {
       nearer = false;
       float distances[kGraphLinks0Max];
-      const uint32_t* links = level.linksOf(node);
-      const uint32_t count = degree(level, node);
+      uint32_t links[kGraphLinks0Max];
+      const uint32_t count = level.read(node, links);
       source.distances(links, count, distances);
       for (uint32_t i = 0; i < count; ++i) {
         if (!(distances[i] < node_distance) || level.rowOf(links[i]) == self) continue;
@@ -90,10 +108,11 @@ uint32_t BuildState::findEntry(const NavQueryView& query, uint32_t target, uint3
 }
 
 // The nearest `ef` nodes of a level but `self`, nearest first.
-uint32_t BuildState::candidates(uint32_t level, uint32_t self, const NavQueryView& query,
-                                uint32_t entry, uint32_t ef, Scored* out) {
+uint32_t BuildState::candidates(Worker* worker, uint32_t level, uint32_t self,
+                                const NavQueryView& query, uint32_t entry, uint32_t ef,
+                                Scored* out) {
   Source source(*this, levels_[level], query);
-  GraphWalk walk(&scratch_, levels_[level].count, ef, ef);
+  GraphWalk walk(&worker->scratch, levels_[level].count, ef, ef);
   walk.visit(self);
   if (walk.visit(entry)) {
     float distance;
@@ -104,15 +123,14 @@ uint32_t BuildState::candidates(uint32_t level, uint32_t self, const NavQueryVie
   return walk.take(out);
 }
 
-void BuildState::connect(uint32_t level, uint32_t self, const Scored* found, uint32_t count) {
-  uint32_t kept[kGraphLinks0Max];
-  const uint32_t kept_count = select(levels_[level], found, count, params_.links, kept);
-  uint32_t* links = levels_[level].linksOf(self);
-  // A row of an adopted graph that was cut off on level 0 comes again, and may have a list here.
-  for (uint32_t i = 0; i < levels_[level].slots; ++i) {
-    links[i] = i < kept_count ? found[kept[i]].row : kNoRow;
+void BuildState::connect(Worker* worker, uint32_t level, uint32_t self, const uint32_t* kept,
+                         uint32_t count) {
+  {
+    // A row of an adopted graph that was cut off on level 0 comes again, and may have a list here.
+    const auto lock = lockOf(level, self);
+    levels_[level].write(self, kept, count);
   }
-  for (uint32_t i = 0; i < kept_count; ++i) addLink(level, found[kept[i]].row, self);
+  for (uint32_t i = 0; i < count; ++i) addLink(worker, level, kept[i], self);
 }
 
 // Keeps a candidate if it is no nearer to any kept one than to the node itself: links then point
@@ -135,50 +153,51 @@ uint32_t BuildState::select(const Level& level, const Scored* sorted, uint32_t c
 }
 
 // Appends a link; a full list is chosen anew from its links and the new one.
-void BuildState::addLink(uint32_t level_index, uint32_t from, uint32_t to) {
+void BuildState::addLink(Worker* worker, uint32_t level_index, uint32_t from, uint32_t to) {
   const Level& level = levels_[level_index];
-  uint32_t* links = level.linksOf(from);
+  const auto lock = lockOf(level_index, from);
+  const uint32_t* links = level.linksOf(from);
   const uint32_t count = degree(level, from);
   for (uint32_t i = 0; i < count; ++i) {
     if (links[i] == to) return;
   }
   if (count < level.slots) {
-    links[count] = to;
+    level.set(from, count, to);
     return;
   }
   uint32_t pool[kGraphLinks0Max + 1];
   std::memcpy(pool, links, count * sizeof(uint32_t));
   pool[count] = to;
-  choose(level_index, from, pool, count + 1);
+  choose(worker, level_index, from, pool, count + 1);
 }
 
 // Replaces the list of `node` by the heuristic's choice from `pool` (no duplicates, not `node`).
-void BuildState::choose(uint32_t level_index, uint32_t node, const uint32_t* pool,
+void BuildState::choose(Worker* worker, uint32_t level_index, uint32_t node, const uint32_t* pool,
                         uint32_t count) {
   const Level& level = levels_[level_index];
   const NavQueryView query =
-      navQueryFromRow(space_, level.rowOf(node), other_values_.data());
+      navQueryFromRow(space_, level.rowOf(node), worker->other_values.data());
   const Source source(*this, level, query);
-  choice_.resize(count);
+  std::vector<Scored>& choice = worker->choice;
+  choice.resize(count);
   for (uint32_t i = 0; i < count; i += kGraphLinks0Max) {
     float distances[kGraphLinks0Max];
     const uint32_t batch = std::min(count - i, kGraphLinks0Max);
     source.distances(pool + i, batch, distances);
-    for (uint32_t j = 0; j < batch; ++j) choice_[i + j] = {distances[j], pool[i + j]};
+    for (uint32_t j = 0; j < batch; ++j) choice[i + j] = {distances[j], pool[i + j]};
   }
-  std::sort(choice_.begin(), choice_.end());
+  std::sort(choice.begin(), choice.end());
   uint32_t kept[kGraphLinks0Max];
-  const uint32_t kept_count = select(level, choice_.data(), count, level.slots, kept);
-  uint32_t* links = level.linksOf(node);
-  for (uint32_t i = 0; i < level.slots; ++i) {
-    links[i] = i < kept_count ? choice_[kept[i]].row : kNoRow;
-  }
+  const uint32_t kept_count = select(level, choice.data(), count, level.slots, kept);
+  for (uint32_t i = 0; i < kept_count; ++i) kept[i] = choice[kept[i]].row;
+  level.write(node, kept, kept_count);
 }
 
 bool BuildState::equalRows(uint32_t a, uint32_t b) const {
   return std::memcmp(space_.record(a), space_.record(b), space_.recordBytes()) == 0;
 }
 
+// Requires: nobody else writes this list.
 uint32_t BuildState::degree(const Level& level, uint32_t node) const {
   const uint32_t* links = level.linksOf(node);
   uint32_t count = 0;

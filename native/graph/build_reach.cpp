@@ -67,19 +67,20 @@ uint32_t BuildState::linkFromEqual(uint32_t row, const Reach& reach) {
 // Gives a row a link from the nearest seen row that has a free slot; failing that, from the nearest
 // that can spare a link; failing that, from any that can (a few vectors only, and M of 2 to 4).
 uint32_t BuildState::linkLost(uint32_t row, const Reach& reach) {
-  const NavQueryView query = navQueryFromRow(space_, row, query_values_.data());
+  const NavQueryView query = navQueryFromRow(space_, row, worker_.query_values.data());
   const uint32_t entry = findEntry(query, 0, row);
-  const auto ef = static_cast<uint32_t>(found_.size());
-  const uint32_t count = candidates(0, row, query, entry, ef, found_.data());
+  std::vector<Scored>& found = worker_.found;
+  const auto ef = static_cast<uint32_t>(found.size());
+  const uint32_t count = candidates(&worker_, 0, row, query, entry, ef, found.data());
   uint32_t from = kNoRow;
   uint32_t slot = kNoSlot;
   for (uint32_t i = 0; i < count; ++i) {
-    if (!reach.seen(found_[i].row)) continue;
-    const uint32_t slot_here = slotToSpare(found_[i].row, reach);
+    if (!reach.seen(found[i].row)) continue;
+    const uint32_t slot_here = slotToSpare(found[i].row, reach);
     if (slot_here == kNoSlot) continue;
-    const bool free = levels_[0].linksOf(found_[i].row)[slot_here] == kNoRow;
+    const bool free = levels_[0].linksOf(found[i].row)[slot_here] == kNoRow;
     if (!free && from != kNoRow) continue;
-    from = found_[i].row;
+    from = found[i].row;
     slot = slot_here;
     if (free) break;
   }

@@ -27,10 +27,11 @@ uint8_t drawLevel(uint64_t seed, uint32_t row, uint32_t links) {
 
 }  // namespace
 
-uint64_t BuildState::scratchBytes(uint32_t rows, const GraphParams& params) {
-  // A row: its state, its visited mark, 4 bytes while lists are adopted, 4 to 8 while reach is
-  // checked.
-  return uint64_t{rows} * 10 + uint64_t{params.ef_construction} * 24 + 256 * 1024;
+uint64_t BuildState::scratchBytes(uint32_t rows, const GraphParams& params, uint32_t threads) {
+  // A row: its state, 4 bytes while lists are adopted, 4 to 8 while reach is checked, and for each
+  // thread its visited mark.
+  return uint64_t{rows} * (9 + threads) + uint64_t{params.ef_construction} * 24 * threads +
+         256 * 1024;
 }
 
 Status BuildState::begin(const NavSpace& space, const GraphParams& params, const GraphView* old,
@@ -39,11 +40,7 @@ Status BuildState::begin(const NavSpace& space, const GraphParams& params, const
   params_ = params;
   k_ = &kernels();
   waiting_ = space.rows;
-  const uint32_t pool = std::max(params.ef_construction, 2 * params.links);
-  RVE_TRY(scratch_.reserve(space.rows, pool));
-  found_.resize(pool);
-  query_values_.resize(space.padded_dims);
-  other_values_.resize(space.padded_dims);
+  RVE_TRY(prepare(&worker_));
   RVE_TRY(drawLevels(old, old_to_new));
   RVE_TRY(layOut());
   return old == nullptr ? Status() : adopt(*old, old_to_new);
@@ -154,7 +151,7 @@ uint32_t BuildState::step(uint32_t rows_max, const std::atomic<bool>* stop) {
   while (inserted < rows_max && waiting_ > 0) {
     if (stop != nullptr && stop->load(std::memory_order_relaxed)) break;
     while ((state_[next_row_] & kInserted) != 0) ++next_row_;
-    insertRow(next_row_);
+    insertRow(&worker_, next_row_);
     --waiting_;
     ++inserted;
   }

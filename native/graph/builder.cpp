@@ -11,11 +11,12 @@ class GraphBuilder::Impl : public BuildState {};
 GraphBuilder::GraphBuilder() = default;
 GraphBuilder::~GraphBuilder() = default;
 
-uint64_t GraphBuilder::bytesNeeded(uint32_t rows, const GraphParams& params) {
+uint64_t GraphBuilder::bytesNeeded(uint32_t rows, const GraphParams& params,
+                                   uint32_t threads) {
   // Higher levels: rows / (M - 1) nodes in all, 4 M + 8 bytes each; a tenth more for their chance.
   const uint64_t upper = uint64_t{rows} * 11 / (10 * (params.links - 1)) * (4 * params.links + 8);
   return kGraphLevel0Offset + uint64_t{rows} * 8 * params.links + upper +
-         BuildState::scratchBytes(rows, params);
+         BuildState::scratchBytes(rows, params, threads);
 }
 
 Status GraphBuilder::begin(const NavSpace& space, const GraphParams& params) {
@@ -49,6 +50,12 @@ Status GraphBuilder::beginAny(const NavSpace& space, const GraphParams& params,
 uint32_t GraphBuilder::step(uint32_t rows_max, const std::atomic<bool>* stop) {
   RVE_ASSERT(impl_ != nullptr);
   return impl_->step(rows_max, stop);
+}
+
+uint32_t GraphBuilder::stepParallel(uint32_t rows_max, uint32_t threads,
+                                    const std::atomic<bool>* stop) {
+  RVE_ASSERT(impl_ != nullptr);
+  return threads < 2 ? impl_->step(rows_max, stop) : impl_->stepParallel(rows_max, threads, stop);
 }
 
 uint32_t GraphBuilder::rowsWaiting() const { return impl_ == nullptr ? 0 : impl_->waiting(); }
