@@ -7,6 +7,7 @@
 
 #include "base/assert.hpp"
 #include "base/limits.hpp"
+#include "codecs/tier_side.hpp"
 #include "kernels/kernels.hpp"
 
 namespace rve {
@@ -25,19 +26,6 @@ constexpr uint32_t kWidenPlanesMin = 5;
 // Turns of code and least-squares step. The second gains 0.1 dB, three more another 0.1.
 constexpr uint32_t kFitTurns = 2;
 
-// Bits of an f32 that are not stored.
-constexpr uint32_t kFactorDropped = 11;
-constexpr uint32_t kAddDropped = 8;
-constexpr uint32_t kNoiseCodeMax = 15;
-
-// The side data of a record, unpacked.
-struct Side {
-  uint32_t noise_code;
-  float factor;
-  uint32_t centroid;
-  float add;
-};
-
 // The float nearest to x whose low `dropped` bits are zero; never infinite.
 float rounded(float x, uint32_t dropped) {
   const float bounded = std::max(-kFloatMax, std::min(kFloatMax, x));  // NaN: kFloatMax
@@ -48,38 +36,20 @@ float rounded(float x, uint32_t dropped) {
   return std::bit_cast<float>(infinite ? bits & ~mask : up);
 }
 
-// How many times the grid's usual noise a code stands for. The last one is for vectors that do not
-// fit the grid at all.
-float noiseTimes(uint32_t code) {
-  return code == kNoiseCodeMax ? 64.0f : std::exp2(static_cast<float>(code) / 8 - 0.5f);
-}
-
 uint32_t noiseCode(double times) {
   uint32_t code = 0;
-  while (code < kNoiseCodeMax && times > double{noiseTimes(code)}) ++code;
+  while (code < kTierNoiseCodeMax && times > double{tierNoiseTimes(code)}) ++code;
   return code;
 }
 
 void storeSide(std::byte* record, uint32_t noise_code, float factor, uint32_t centroid,
                float add) {
   // The factor has no sign: its 20 bits are exponent and mantissa.
-  const uint32_t word = (std::bit_cast<uint32_t>(factor) >> kFactorDropped << 12) |
+  const uint32_t word = (std::bit_cast<uint32_t>(factor) >> kTierFactorDropped << 12) |
                         (noise_code << 8) | centroid;
-  const uint32_t add_bits = std::bit_cast<uint32_t>(add) >> kAddDropped;
+  const uint32_t add_bits = std::bit_cast<uint32_t>(add) >> kTierAddDropped;
   std::memcpy(record, &word, 4);
   std::memcpy(record + 4, &add_bits, 3);
-}
-
-Side loadSide(const std::byte* record, uint32_t centroid_count) {
-  uint32_t word;
-  uint32_t add_bits = 0;
-  std::memcpy(&word, record, 4);
-  std::memcpy(&add_bits, record + 4, 3);
-  const uint32_t centroid = word & 255;
-  return {.noise_code = (word >> 8) & 15,
-          .factor = std::bit_cast<float>(word >> 12 << kFactorDropped),
-          .centroid = centroid < centroid_count ? centroid : 0,
-          .add = std::bit_cast<float>(add_bits << kAddDropped)};
 }
 
 // 2^exponent as two factors: a float holds -149..127, the exponents of records -163..163.
@@ -163,8 +133,6 @@ void prepareTierQuery(const TierCodebook& codebook, const float* plain, const fl
       kernels().dotF32(out->centred.data(), mean, padded) + codebook.meanNorm2();
 }
 
-namespace {
-
 void reachCentroid(const TierCodebook& codebook, uint32_t centroid, TierQuery* query) {
   if (!std::isnan(query->base[centroid])) return;
   const size_t padded = codebook.paddedDims();
@@ -179,8 +147,6 @@ void reachCentroid(const TierCodebook& codebook, uint32_t centroid, TierQuery* q
   query->base[centroid] = -(query->mean_part + codebook.meanDot(centroid) +
                             kernels().dotF32(query->centred.data(), c, padded));
 }
-
-}  // namespace
 
 TierCodec::TierCodec(std::shared_ptr<const TierCodebook> codebook, Tier tier, float bits)
     : codebook_(std::move(codebook)),
@@ -256,8 +222,8 @@ void TierCodec::encode(const float* plain, const float* rotated, std::byte* reco
     std::fill_n(path, padded, uint8_t{0});
     grid_.pack(levels, path, record + kTierSideBytes);
     if (outlier_at_ != 0) std::memset(record + outlier_at_, 0, kOutlierBytes);
-    const bool ip = book.kind() == DistanceKind::kIp;
-    storeSide(record, 0, 0, centroid, ip || norm2 == 0 ? 0.0f : rounded(kFloatMax, kAddDropped));
+    const bool none = book.kind() == DistanceKind::kIp || norm2 == 0;
+    storeSide(record, 0, 0, centroid, none ? 0.0f : rounded(kFloatMax, kTierAddDropped));
     return;
   }
   Fit fit;
@@ -273,7 +239,7 @@ void TierCodec::encode(const float* plain, const float* rotated, std::byte* reco
   grid_.pack(levels, path, record + kTierSideBytes);
   const bool aligned = fit.code_r > 0;
   const double exact_factor = aligned ? norm2 / fit.code_r : 0.0;
-  const float factor = rounded(static_cast<float>(exact_factor), kFactorDropped);
+  const float factor = rounded(static_cast<float>(exact_factor), kTierFactorDropped);
   const double f = factor;
   // |f u - r|^2, of which the part along r is rounding only.
   const double error2 = std::max(0.0, f * f * fit.code2 - 2 * f * fit.code_r + norm2);
@@ -285,7 +251,8 @@ void TierCodec::encode(const float* plain, const float* rotated, std::byte* reco
   if (book.kind() == DistanceKind::kIp) {
     add = code_c - dotDouble(mean, residual, padded) - dotDouble(c, residual, padded);
   }
-  storeSide(record, noise_code, factor, centroid, rounded(static_cast<float>(add), kAddDropped));
+  storeSide(record, noise_code, factor, centroid,
+            rounded(static_cast<float>(add), kTierAddDropped));
 }
 
 void TierCodec::decode(const std::byte* record, float* out) const {
@@ -295,14 +262,14 @@ void TierCodec::decode(const std::byte* record, float* out) const {
   }
   const TierCodebook& book = *codebook_;
   const size_t padded = book.paddedDims();
-  const Side side = loadSide(record, book.centroidCount());
+  const TierSide side = loadTierSide(record, book.centroidCount());
   float rotated[kDimensionsMax];
   grid_.unpack(record + kTierSideBytes, rotated);
   const Outlier outlier = outlierOf(record);
   rotated[outlier.coordinate] += outlier.correction;
   // f is right for inner products; the nearest point to r on u is shorter by sin^2 of their angle.
   const float code2 = kernels().dotF32(rotated, rotated, padded);
-  const float times = noiseTimes(side.noise_code);
+  const float times = tierNoiseTimes(side.noise_code);
   const float sin2 = times * times * grid_.noise2() * static_cast<float>(padded) / code2;
   const float scale = side.factor * std::max(0.0f, 1.0f - sin2);
   const float* mean = book.mean();
@@ -329,7 +296,7 @@ float TierCodec::distance(TierQuery* query, const std::byte* record) const {
     return codebook_->kind() == DistanceKind::kL2 ? kernels().l2F32(q, x, dims)
                                                   : -kernels().dotF32(q, x, dims);
   }
-  const Side side = loadSide(record, codebook_->centroidCount());
+  const TierSide side = loadTierSide(record, codebook_->centroidCount());
   reachCentroid(*codebook_, side.centroid, query);
   const Outlier outlier = outlierOf(record);
   const float dot = grid_.dot(record + kTierSideBytes, query->centred.data()) +
@@ -348,10 +315,10 @@ float TierCodec::errorBound(TierQuery* query, const std::byte* record) const {
     if (codebook_->kind() != DistanceKind::kL2) return query->plain_norm * e;
     return e * (2 * std::sqrt(kernels().l2F32(query->plain.data(), x, dims)) + e);
   }
-  const Side side = loadSide(record, codebook_->centroidCount());
+  const TierSide side = loadTierSide(record, codebook_->centroidCount());
   reachCentroid(*codebook_, side.centroid, query);
   const auto padded = static_cast<float>(codebook_->paddedDims());
-  const float error = noiseTimes(side.noise_code) * std::sqrt(grid_.noise2()) * side.factor *
+  const float error = tierNoiseTimes(side.noise_code) * std::sqrt(grid_.noise2()) * side.factor *
                       std::sqrt(padded / (padded - 1));
   // The short factor and `add`, and the float sums, add a rounding of their own.
   const float rounding = 0x1p-13f * (std::abs(side.add) + std::abs(query->base[side.centroid]));
@@ -378,7 +345,7 @@ void TierCodec::signWords(const std::byte* record, uint64_t* out) const {
 }
 
 uint32_t TierCodec::centroidOf(const std::byte* record) const {
-  return loadSide(record, codebook_->centroidCount()).centroid;
+  return loadTierSide(record, codebook_->centroidCount()).centroid;
 }
 
 void TierCodec::encodeHalf(const float* plain, std::byte* record) const {

@@ -69,6 +69,9 @@ struct TierQuery {
 void prepareTierQuery(const TierCodebook& codebook, const float* plain, const float* rotated,
                       TierQuery* out);
 
+// Fills in base and reach of one centroid, once.
+void reachCentroid(const TierCodebook& codebook, uint32_t centroid, TierQuery* query);
+
 class TierCodec {
  public:
   static constexpr float kErrorSigmas = 1.9f;
@@ -99,6 +102,8 @@ class TierCodec {
   // Signs of the code as bits (1: not negative), for Hamming search: ceil(P / 64) words, the rest
   // zero. Signs are those of R(x) - mean - c. Not for warm.
   void signWords(const std::byte* record, uint64_t* out) const;
+  // m of the table above.
+  float sign() const { return codebook_->kind() == DistanceKind::kL2 ? -2.0f : -1.0f; }
   // A correction to one value of the code; 0 where the record has none. Not for warm.
   struct Outlier {
     uint32_t coordinate;
@@ -113,7 +118,6 @@ class TierCodec {
   void decodeHalf(const std::byte* record, float* out) const;
   float outlierUnit() const;
   void storeOutlier(const float* residual, float per_unit, float* code, std::byte* record) const;
-  float sign() const { return codebook_->kind() == DistanceKind::kL2 ? -2.0f : -1.0f; }
 
   std::shared_ptr<const TierCodebook> codebook_;
   Tier tier_;

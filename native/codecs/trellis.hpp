@@ -58,6 +58,10 @@ class TrellisGrid {
   float noise2() const { return noise2_; }
   // The largest value.
   float coarseEnd() const { return coarse_.back(); }
+  // The curve of the levels, before rounding: level l of L has the value units * y / sqrt(1 - y^2),
+  // y = edge() * (2 l - (L - 1)) / L.
+  float edge() const { return edge_; }
+  float units() const { return units_per_deviation_ / compression_; }
   // Whether all values fit i8.
   bool byteValues() const { return byte_values_; }
   // Value of each level, whole numbers: 4 << planes of the fine coordinates, 2 << planes of the

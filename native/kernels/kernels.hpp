@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "kernels/trellis_scan.hpp"
+
 namespace rve {
 
 // Rows in one block of 1-bit codes (codecs/binary.hpp).
@@ -71,6 +73,9 @@ struct Kernels {
   // BinaryScan and the block layout in codecs/binary.hpp. out: 32 * block_count floats.
   void (*binaryBlocks)(const BinaryScan& scan, const std::byte* blocks, size_t block_count,
                        float* out);
+
+  // Dots with the codes of the tiers.
+  const TrellisKernels* trellis;
 };
 
 // The fastest table that this CPU and OS can run (cpu.hpp), or a lower one if the environment

@@ -371,6 +371,7 @@ extern constinit const Kernels kKernelsAvx2 = {
     .dotU4U4 = dotU4U4,
     .navDistances = navDistances,
     .binaryBlocks = binaryBlocks,
+    .trellis = &kTrellisAvx2,
 };
 
 }  // namespace rve

@@ -348,6 +348,7 @@ extern constinit const Kernels kKernelsRvv = {
     .dotU4U4 = dotU4U4,
     .navDistances = navDistances,
     .binaryBlocks = binaryBlocks,
+    .trellis = &kTrellisScalar,
 };
 
 }  // namespace rve

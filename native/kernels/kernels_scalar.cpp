@@ -174,6 +174,7 @@ constinit const Kernels kKernelsScalar = {
     .dotU4U4 = dotU4U4,
     .navDistances = navDistances,
     .binaryBlocks = binaryBlocks,
+    .trellis = &kTrellisScalar,
 };
 
 }  // namespace rve

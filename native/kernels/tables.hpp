@@ -10,9 +10,11 @@
 namespace rve {
 
 extern const Kernels kKernelsScalar;
+extern const TrellisKernels kTrellisScalar;
 #if defined(__x86_64__)
 extern const Kernels kKernelsAvx2;
 extern const Kernels kKernelsAvx512;
+extern const TrellisKernels kTrellisAvx2;
 #elif defined(__aarch64__)
 extern const Kernels kKernelsNeon;
 extern const Kernels kKernelsDotprod;
