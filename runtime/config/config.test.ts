@@ -52,6 +52,40 @@ durability = "interval"
 linger_ms = 100
 flush_interval_ms = 50
 file_bytes_max = 1_000_000
+hnsw_m = 32
+hnsw_ef_construction = 200
+hnsw_ef_search = 128
+[mqtt]
+port = 0
+[serve]
+self_query_per_s = 0.5
+[sim]
+kind = "bearing"
+life_s = 60
+[log]
+level = "debug"`;
+    const config = parseConfig(text, 'rve.toml');
+    expect(config.node).toBe('gate-7');
+    expect(config.memory).toMatchObject({
+      path: '/var/lib/rve/pump.rve',
+      dimensions: 128,
+      metric: 'l2',
+      durability: 'interval',
+      lingerMs: 100,
+      intervalMs: 50,
+      fileBytesMax: 1_000_000,
+      hnswM: 32,
+      hnswEfConstruction: 200,
+      hnswEfSearch: 128,
+    });
+    expect(config.mqtt.port).toBe(0);
+    expect(config.serve.selfQueryPerS).toBe(0.5);
+    expect(config.sim).toMatchObject({ kind: 'bearing', lifeS: 60 });
+    expect(config.log.level).toBe('debug');
+  });
+
+  it('reads every key of the tiers by its name in TOML', () => {
+    const text = `[memory]
 profile = "balanced"
 originals = "keep"
 bytes_max = 500_000
@@ -67,25 +101,9 @@ recompress_interval_s = 60
 cool_bits = 5.5
 cold_bits = 3
 codebook_sample_size = 4096
-codebook_update_freq = 50_000
-hnsw_m = 32
-hnsw_ef_construction = 200
-hnsw_ef_search = 128
-[mqtt]
-port = 0
-[serve]
-self_query_per_s = 0.5
-[sim]
-kind = "bearing"
-life_s = 60
-[log]
-level = "debug"`;
-    const config = parseConfig(text, 'rve.toml');
-    expect(config.node).toBe('gate-7');
-    expect(config.memory).toEqual({
-      path: '/var/lib/rve/pump.rve',
-      dimensions: 128,
-      metric: 'l2',
+codebook_update_freq = 50_000`;
+    expect(parseConfig(text, 'rve.toml').memory).toEqual({
+      ...defaultConfig().memory,
       profile: 'balanced',
       originals: 'keep',
       bytesMax: 500_000,
@@ -102,18 +120,7 @@ level = "debug"`;
       coldBits: 3,
       codebookSampleSize: 4096,
       codebookUpdateFreq: 50_000,
-      durability: 'interval',
-      lingerMs: 100,
-      intervalMs: 50,
-      fileBytesMax: 1_000_000,
-      hnswM: 32,
-      hnswEfConstruction: 200,
-      hnswEfSearch: 128,
     });
-    expect(config.mqtt.port).toBe(0);
-    expect(config.serve.selfQueryPerS).toBe(0.5);
-    expect(config.sim).toMatchObject({ kind: 'bearing', lifeS: 60 });
-    expect(config.log.level).toBe('debug');
   });
 
   it('refuses an unknown key and names the nearest', () => {

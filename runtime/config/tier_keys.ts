@@ -12,7 +12,7 @@ export const TIER_KEYS: { readonly [field in keyof TierConfig]: KeySpec } = {
     values: ['edge', 'balanced', 'precise'],
     reason:
       'How far down vectors may go to save bytes. "edge": to 1 bit, within 0.30 of raw f32. ' +
-      '"balanced": to 8 bits. "precise": f32 and f16, which get() gives back as they came.',
+      '"balanced": to 8 bits. "precise": f32 and f16 only.',
   },
   originals: {
     key: 'originals',
@@ -21,8 +21,8 @@ export const TIER_KEYS: { readonly [field in keyof TierConfig]: KeySpec } = {
     default: 'drop',
     values: ['drop', 'keep'],
     reason:
-      'Of vectors below f16. "keep" leaves the f16 in the file, which restores precision when one ' +
-      'is asked for again; "drop" saves these bytes, and what a code loses is gone.',
+      'Of vectors below f16. "keep" leaves the f16 in the file, to rank by and to go back to; ' +
+      '"drop" saves these bytes, and what a code loses is gone.',
   },
   bytesMax: {
     key: 'bytes_max',

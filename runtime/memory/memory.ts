@@ -330,7 +330,7 @@ export class Memory {
     );
   }
 
-  /** Resolves when the background has sealed, linked, compacted and recompressed all it means to. */
+  /** Resolves when the background has done all it means to: seal, link, compact, recompress. */
   async settle(options: CallOptions = NONE): Promise<void> {
     await this.#background('settle', options, (token) => this.#exchange.native.settle(token));
   }

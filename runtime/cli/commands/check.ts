@@ -44,7 +44,8 @@ export const checkCommand: Command = {
         ...(repaired ? { repaired } : {}),
       });
     } else {
-      await print(context.stdout, `${repaired ? 'Repaired.\n' : ''}${asText(report, deep && !repaired)}`);
+      const text = asText(report, deep && !repaired);
+      await print(context.stdout, `${repaired ? 'Repaired.\n' : ''}${text}`);
     }
     return ok ? EXIT.fine : EXIT.damaged;
   },
