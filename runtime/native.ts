@@ -63,10 +63,30 @@ export interface NativeRecords {
   payloads: Uint8Array;
   sources: (string | null)[];
   labels: (string | null)[];
-  tiers: ('hot' | 'warm')[];
+  /** Names as in types.ts of runtime/memory. */
+  tiers: ('hot' | 'warm' | 'cool' | 'cold' | 'archive')[];
 }
 
-export interface NativeOpenOptions {
+/** TierOptions of engine.hpp. */
+export interface NativeTierOptions {
+  /** As numbered in engine.hpp. */
+  profile?: number | undefined;
+  originals?: number | undefined;
+  bytesMax?: number | undefined;
+  bytesRatioMax?: number | undefined;
+  /** Of hot, warm, cool, cold. */
+  thresholds?: Float64Array | undefined;
+  promotionThreshold?: number | undefined;
+  demotionThreshold?: number | undefined;
+  accessDecayHalflifeS?: number | undefined;
+  recompressIntervalS?: number | undefined;
+  coolBits?: number | undefined;
+  coldBits?: number | undefined;
+  codebookSampleSize?: number | undefined;
+  codebookUpdateFreq?: number | undefined;
+}
+
+export interface NativeOpenOptions extends NativeTierOptions {
   dimensions?: number | undefined;
   /** As numbered in engine.hpp. */
   metric?: number | undefined;
@@ -100,10 +120,12 @@ export interface NativeMemory {
   checkpoint(token: number): void;
   settle(token: number): void;
   onRoom(): void;
+  /** The vector lies in syncVector; an ef or recall of 0 is none. */
   query(
     token: number,
     k: number,
     ef: number,
+    recall: number,
     filter: NativeFilter | undefined,
     withEmbeddings: boolean,
     cancellable: boolean,
@@ -113,6 +135,7 @@ export interface NativeMemory {
     vectors: Float32Array,
     k: number,
     ef: number,
+    recall: number,
     filter: NativeFilter | undefined,
     cancellable: boolean,
   ): void;
@@ -120,6 +143,7 @@ export interface NativeMemory {
   querySync(
     k: number,
     ef: number,
+    recall: number,
     filter: NativeFilter | undefined,
     withEmbeddings: boolean,
   ): number;

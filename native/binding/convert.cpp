@@ -96,6 +96,44 @@ bool readPayloads(napi_env env, napi_value object, InsertBatch* out) {
   return true;
 }
 
+// { thresholds? of hot, warm, cool, cold }
+bool readThresholds(napi_env env, napi_value object, TierOptions* out) {
+  napi_value value = property(env, object, "thresholds");
+  if (value == nullptr || isAbsent(env, value)) return true;
+  std::span<const double> lower;
+  if (!viewDoubles(env, value, &lower)) return false;
+  if (lower.size() != 4) return refuse(env, Code::kArgument, "There are four thresholds");
+  out->hot_threshold = static_cast<float>(lower[0]);
+  out->warm_threshold = static_cast<float>(lower[1]);
+  out->cool_threshold = static_cast<float>(lower[2]);
+  out->cold_threshold = static_cast<float>(lower[3]);
+  return true;
+}
+
+// See NativeTierOptions in runtime/native.ts.
+bool readTierOptions(napi_env env, napi_value value, TierOptions* out) {
+  uint32_t profile = static_cast<uint32_t>(out->profile);
+  uint32_t originals = static_cast<uint32_t>(out->originals);
+  const bool read =
+      optional(env, value, "profile", readWord, &profile) &&
+      optional(env, value, "originals", readWord, &originals) &&
+      optional(env, value, "bytesMax", readCount, &out->bytes_max) &&
+      optional(env, value, "bytesRatioMax", readDouble, &out->bytes_ratio_max) &&
+      readThresholds(env, value, out) &&
+      optional(env, value, "promotionThreshold", readFloat, &out->promotion_threshold) &&
+      optional(env, value, "demotionThreshold", readFloat, &out->demotion_threshold) &&
+      optional(env, value, "accessDecayHalflifeS", readDouble, &out->half_life_s) &&
+      optional(env, value, "recompressIntervalS", readWord, &out->recompress_interval_s) &&
+      optional(env, value, "coolBits", readFloat, &out->cool_bits) &&
+      optional(env, value, "coldBits", readFloat, &out->cold_bits) &&
+      optional(env, value, "codebookSampleSize", readWord, &out->codebook_sample_rows) &&
+      optional(env, value, "codebookUpdateFreq", readWord, &out->codebook_update_rows);
+  if (!read) return false;
+  out->profile = static_cast<Profile>(profile);
+  out->originals = static_cast<Originals>(originals);
+  return true;
+}
+
 }  // namespace
 
 void throwStatus(napi_env env, const Status& status) {
@@ -149,6 +187,13 @@ bool readString(napi_env env, napi_value value, std::string* out) {
 bool readDouble(napi_env env, napi_value value, double* out) {
   if (napi_get_value_double(env, value, out) == napi_ok) return true;
   return refuse(env, Code::kArgument, "An argument is not a number");
+}
+
+bool readFloat(napi_env env, napi_value value, float* out) {
+  double number = 0;
+  if (!readDouble(env, value, &number)) return false;
+  *out = static_cast<float>(number);
+  return true;
 }
 
 bool readWord(napi_env env, napi_value value, uint32_t* out) {
@@ -221,7 +266,8 @@ bool readOpenOptions(napi_env env, napi_value path, napi_value value, OpenOption
       optional(env, value, "fileBytesMax", readCount, &out->bytes_max) &&
       optional(env, value, "hnswM", readWord, &out->tuning.hnsw_m) &&
       optional(env, value, "hnswEfConstruction", readWord, &out->tuning.hnsw_ef_construction) &&
-      optional(env, value, "hnswEfSearch", readWord, &out->tuning.ef_search);
+      optional(env, value, "hnswEfSearch", readWord, &out->tuning.ef_search) &&
+      readTierOptions(env, value, &out->tiers);
   if (!read) return false;
   if (out->has_metric) out->metric = static_cast<Metric>(metric);
   out->durability = static_cast<Durability>(durability);

@@ -32,6 +32,7 @@ bool viewOctets(napi_env env, napi_value value, std::span<const uint8_t>* out);
 
 bool readString(napi_env env, napi_value value, std::string* out);
 bool readDouble(napi_env env, napi_value value, double* out);
+bool readFloat(napi_env env, napi_value value, float* out);
 bool readWord(napi_env env, napi_value value, uint32_t* out);
 bool readFlag(napi_env env, napi_value value, bool* out);
 

@@ -234,34 +234,36 @@ Napi::Value MemoryHandle::submitQuery(napi_env env, QueryRequest&& request, uint
   return {};
 }
 
-// (token, k, ef, filter?, withEmbeddings, cancellable), the vector lies in the sync buffer.
+// (token, k, ef, recall, filter?, withEmbeddings, cancellable), the vector lies in the sync buffer.
 Napi::Value MemoryHandle::query(const Napi::CallbackInfo& info) {
   const napi_env env = info.Env();
-  const Arguments<6> args(info);
+  const Arguments<7> args(info);
   uint32_t token = 0;
   bool cancellable = false;
   QueryRequest request;
   if (!isOpen(env) || !readWord(env, args[0], &token) || !readWord(env, args[1], &request.k) ||
-      !readWord(env, args[2], &request.ef) || !readFilter(env, args[3], &request.filter) ||
-      !readFlag(env, args[4], &request.with_embeddings) ||
-      !readFlag(env, args[5], &cancellable)) {
+      !readWord(env, args[2], &request.ef) || !readFloat(env, args[3], &request.recall) ||
+      !readFilter(env, args[4], &request.filter) ||
+      !readFlag(env, args[5], &request.with_embeddings) ||
+      !readFlag(env, args[6], &cancellable)) {
     return {};
   }
   request.vectors.assign(sync_vector_, sync_vector_ + dimensions_);
   return submitQuery(env, std::move(request), token, cancellable, Kind::kQuery);
 }
 
-// (token, vectors, k, ef, filter?, cancellable)
+// (token, vectors, k, ef, recall, filter?, cancellable)
 Napi::Value MemoryHandle::queryMany(const Napi::CallbackInfo& info) {
   const napi_env env = info.Env();
-  const Arguments<6> args(info);
+  const Arguments<7> args(info);
   uint32_t token = 0;
   bool cancellable = false;
   std::span<const float> vectors;
   QueryRequest request;
   if (!isOpen(env) || !readWord(env, args[0], &token) || !viewFloats(env, args[1], &vectors) ||
       !readWord(env, args[2], &request.k) || !readWord(env, args[3], &request.ef) ||
-      !readFilter(env, args[4], &request.filter) || !readFlag(env, args[5], &cancellable)) {
+      !readFloat(env, args[4], &request.recall) || !readFilter(env, args[5], &request.filter) ||
+      !readFlag(env, args[6], &cancellable)) {
     return {};
   }
   request.vectors.assign(vectors.begin(), vectors.end());
@@ -278,15 +280,16 @@ Napi::Value MemoryHandle::cancel(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// (k, ef, filter?, withEmbeddings) -> results; vector, ids and scores lie in the sync buffers.
+// (k, ef, recall, filter?, withEmbeddings) -> results; vector, ids and scores lie in the sync
+// buffers.
 Napi::Value MemoryHandle::querySync(const Napi::CallbackInfo& info) {
   const napi_env env = info.Env();
-  const Arguments<4> args(info);
+  const Arguments<5> args(info);
   QueryRequest& request = sync_request_;  // Kept, so that its vectors keep their memory.
   request.filter = Filter();
   if (!isOpen(env) || !readWord(env, args[0], &request.k) || !readWord(env, args[1], &request.ef) ||
-      !readFilter(env, args[2], &request.filter) ||
-      !readFlag(env, args[3], &request.with_embeddings)) {
+      !readFloat(env, args[2], &request.recall) || !readFilter(env, args[3], &request.filter) ||
+      !readFlag(env, args[4], &request.with_embeddings)) {
     return {};
   }
   request.vectors.assign(sync_vector_, sync_vector_ + dimensions_);

@@ -1,5 +1,8 @@
 // C++ results as JavaScript objects (convert.hpp).
+#include <cmath>
+#include <iterator>
 #include <limits>
+#include <type_traits>
 
 #include "binding/convert.hpp"
 
@@ -17,6 +20,9 @@ const char* metricName(Metric metric) {
 
 // Counts and byte positions stay far below 2^53.
 double number(uint64_t value) { return static_cast<double>(value); }
+
+// A float as people write it: 4.6, not 4.599999904632568.
+double decimal(float value) { return std::round(value * 1e6) / 1e6; }
 
 std::string uuidText(const uint8_t (&uuid)[16]) {
   static const char digits[] = "0123456789abcdef";
@@ -49,6 +55,40 @@ Napi::Array segmentArray(Napi::Env env, const std::vector<SegmentStats>& segment
   return array;
 }
 
+Napi::Array tierArray(Napi::Env env, const Stats& stats) {
+  static constexpr const char* kNames[] = {"hot", "warm", "cool", "cold", "archive"};
+  static_assert(std::size(kNames) == std::extent_v<decltype(Stats::tiers)>);
+  Napi::Array array = Napi::Array::New(env, std::size(kNames));
+  for (uint32_t i = 0; i < std::size(kNames); ++i) {
+    const TierStats& tier = stats.tiers[i];
+    Napi::Array heat = Napi::Array::New(env, kStatsHeatBins);
+    for (uint32_t bin = 0; bin < kStatsHeatBins; ++bin) heat.Set(bin, number(tier.heat[bin]));
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("tier", kNames[i]);
+    entry.Set("vectors", number(tier.rows));
+    entry.Set("bytes", number(tier.bytes));
+    entry.Set("heat", heat);
+    array.Set(i, entry);
+  }
+  return array;
+}
+
+void setTiers(Napi::Env env, Napi::Object object, const Stats& stats) {
+  object.Set("tiers", tierArray(env, stats));
+  object.Set("tierShare", stats.tier_share);
+  object.Set("coolBits", decimal(stats.cool_bits));
+  object.Set("coldBits", decimal(stats.cold_bits));
+  Napi::Object codebook = Napi::Object::New(env);
+  codebook.Set("id", number(stats.codebook_id));
+  codebook.Set("sampleRows", number(stats.codebook_rows));
+  codebook.Set("distortion", decimal(stats.codebook_distortion));
+  codebook.Set("trained", number(stats.codebooks_trained));
+  object.Set("codebook", codebook);
+  object.Set("recompressions", number(stats.recompressions));
+  object.Set("recompressedVectors", number(stats.recompressed_rows));
+  object.Set("recompressedBytes", number(stats.recompressed_bytes));
+}
+
 Napi::Value textOrNull(Napi::Env env, const std::string& text) {
   return text.empty() ? env.Null() : Napi::String::New(env, text);
 }
@@ -58,6 +98,7 @@ void setCounters(Napi::Object object, const Stats& stats) {
   object.Set("fixedBytes", number(stats.fixed_bytes));
   object.Set("liveBytes", number(stats.live_bytes));
   object.Set("reclaimableBytes", number(stats.reclaimable_bytes));
+  object.Set("byteRatio", stats.byte_ratio);
   object.Set("vectorBytesInserted", number(stats.vector_bytes_inserted));
   object.Set("bytesWritten", number(stats.bytes_written));
   object.Set("bytesWrittenIngest", number(stats.bytes_written_ingest));
@@ -90,6 +131,7 @@ Napi::Object statsObject(Napi::Env env, const Stats& stats) {
   object.Set("linkedRows", number(stats.linked_rows));
   object.Set("deadRows", number(stats.dead_rows));
   object.Set("segments", segmentArray(env, stats.segments));
+  setTiers(env, object, stats);
   object.Set("durableLsn", number(stats.durable_lsn));
   object.Set("writtenLsn", number(stats.written_lsn));
   object.Set("nextId", number(stats.next_id));

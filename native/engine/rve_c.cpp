@@ -8,6 +8,7 @@
 #include <limits>
 #include <mutex>
 #include <new>
+#include <type_traits>
 
 #include "engine/sentence.hpp"
 #include "rve/engine.hpp"
@@ -119,6 +120,27 @@ bool toDurability(rve_durability from, rve::Durability* out) {
   return false;
 }
 
+Status toTierOptions(const rve_options& given, rve::TierOptions* out) {
+  switch (given.profile) {
+    case RVE_PROFILE_EDGE: out->profile = rve::Profile::kEdge; break;
+    case RVE_PROFILE_BALANCED: out->profile = rve::Profile::kBalanced; break;
+    case RVE_PROFILE_PRECISE: out->profile = rve::Profile::kPrecise; break;
+    default: return Status(Code::kOption, "There is no such profile");
+  }
+  switch (given.originals) {
+    case RVE_ORIGINALS_DROP: out->originals = rve::Originals::kDrop; break;
+    case RVE_ORIGINALS_KEEP: out->originals = rve::Originals::kKeep; break;
+    default: return Status(Code::kOption, "originals are dropped or kept");
+  }
+  const double ratio = given.tier_ratio_max;
+  if (ratio != 0 && !(ratio >= 0.05 && ratio <= 4)) {
+    return Status(Code::kOption, "tier_ratio_max is 0, or 0.05 to 4");
+  }
+  out->bytes_max = given.tier_bytes_max;
+  out->bytes_ratio_max = ratio;
+  return Status();
+}
+
 Status toOpenOptions(const char* path, const rve_options& given, rve::OpenOptions* out) {
   out->path = path;
   out->dimensions = given.dimensions;
@@ -139,7 +161,7 @@ Status toOpenOptions(const char* path, const rve_options& given, rve::OpenOption
   if (given.dimensions > RVE_DIMENSIONS_MAX) {
     return Status(Code::kDimensions, "A memory has at most 4096 dimensions");
   }
-  return Status();
+  return toTierOptions(given, &out->tiers);
 }
 
 Status toBatch(const rve_memory& memory, const float* matrix, uint32_t count,
@@ -220,6 +242,35 @@ struct OwnedRecord {
   rve_record c;
   rve::Record record;
 };
+
+constexpr const char* kTierNames[RVE_TIERS] = {"hot", "warm", "cool", "cold", "archive"};
+static_assert(std::extent_v<decltype(rve::Stats::tiers)> == RVE_TIERS);
+static_assert(rve::kStatsHeatBins == RVE_HEAT_BINS);
+
+rve_tier tierOf(const char* name) {
+  uint32_t tier = RVE_TIER_HOT;
+  while (tier < RVE_TIER_ARCHIVE && std::strcmp(name, kTierNames[tier]) != 0) tier++;
+  return static_cast<rve_tier>(tier);
+}
+
+void setTiers(const rve::Stats& from, rve_statistics* to) {
+  for (uint32_t tier = 0; tier < RVE_TIERS; ++tier) {
+    to->tiers[tier].vectors = from.tiers[tier].rows;
+    to->tiers[tier].bytes = from.tiers[tier].bytes;
+    std::copy_n(from.tiers[tier].heat, RVE_HEAT_BINS, to->tiers[tier].heat);
+  }
+  to->byte_ratio = from.byte_ratio;
+  to->tier_share = from.tier_share;
+  to->cool_bits = from.cool_bits;
+  to->cold_bits = from.cold_bits;
+  to->codebook_id = from.codebook_id;
+  to->codebook_rows = from.codebook_rows;
+  to->codebook_distortion = static_cast<double>(from.codebook_distortion);
+  to->codebooks_trained = from.codebooks_trained;
+  to->recompressions = from.recompressions;
+  to->recompressed_rows = from.recompressed_rows;
+  to->recompressed_bytes = from.recompressed_bytes;
+}
 
 Status toFilter(const rve_query_options& given, rve::Filter* out) {
   if (given.label_count != 0 && given.labels == nullptr) {
@@ -329,10 +380,18 @@ rve_status rve_query(rve_memory* memory, const float* vector, const rve_query_op
   if (given.k < 1 || given.k > RVE_K_MAX || given.ef > RVE_EF_MAX) {
     return refuse(Code::kOption, "k or ef is out of range");
   }
+  const bool by_recall = given.recall != 0;
+  if (given.reserved != 0 || (by_recall && !(given.recall >= 0.5f && given.recall <= 0.999f))) {
+    return refuse(Code::kOption, "recall is 0, or 0.5 to 0.999");
+  }
+  if (by_recall && given.ef != 0) {
+    return refuse(Code::kOption, "recall and ef say the same in two ways: give one of them");
+  }
   rve::QueryRequest request;
   request.vectors.assign(vector, vector + memory->engine->dimensions());
   request.k = given.k;
   request.ef = given.ef;
+  request.recall = given.recall;
   Status status = toFilter(given, &request.filter);
   if (!status.ok()) return told(status);
   rve::QueryResult result;
@@ -364,6 +423,7 @@ rve_status rve_get(rve_memory* memory, uint64_t id, rve_record** record) {
     to.payload = from.payload.data() + 1;
     to.payload_bytes = static_cast<uint32_t>(from.payload.size() - 1);
   }
+  to.tier = tierOf(from.tier);
   to.source = from.source.empty() ? nullptr : from.source.c_str();
   to.label = from.label.empty() ? nullptr : from.label.c_str();
   *record = &to;
@@ -427,6 +487,7 @@ rve_status rve_stats(rve_memory* memory, rve_statistics* stats) {
   to.queries = from.queries;
   to.holes = from.holes;
   to.lost_records = from.lost_records;
+  setTiers(from, &to);
   // A caller older than this library gets the fields that it knows; what a newer one adds reads
   // zero.
   std::memset(stats, 0, to.bytes);

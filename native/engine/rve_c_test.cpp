@@ -219,6 +219,77 @@ TEST(c_door_refuses_bad_vectors_options_and_ids_and_stores_nothing) {
   CHECK_EQ(rve_close(memory), RVE_OK);
 }
 
+TEST(c_door_refuses_tier_options_out_of_range_and_makes_no_file) {
+  const Place place;
+  const auto refuses = [&place](auto&& change) {
+    rve_options options;
+    rve_options_init(&options);
+    options.dimensions = 4;
+    change(&options);
+    rve_memory* memory = nullptr;
+    CHECK_EQ(rve_open(place.path(), &options, &memory), RVE_ERR_OPTION);
+    CHECK(memory == nullptr && access(place.path(), F_OK) != 0);
+  };
+  // As bytes: a caller in C may pass any number.
+  refuses([](rve_options* o) { std::memset(&o->profile, 3, 1); });
+  refuses([](rve_options* o) { std::memset(&o->originals, 2, 1); });
+  refuses([](rve_options* o) { o->tier_ratio_max = 0.049; });
+  refuses([](rve_options* o) { o->tier_ratio_max = 4.1; });
+  refuses([](rve_options* o) { o->tier_ratio_max = NAN; });
+}
+
+TEST(c_door_takes_each_profile_and_a_budget_and_tells_the_tier_of_a_record) {
+  for (const rve_profile profile :
+       {RVE_PROFILE_EDGE, RVE_PROFILE_BALANCED, RVE_PROFILE_PRECISE}) {
+    const Place place;
+    rve_options options;
+    rve_options_init(&options);
+    CHECK_EQ(options.profile, RVE_PROFILE_EDGE);
+    options.dimensions = 4;
+    options.profile = profile;
+    options.originals = RVE_ORIGINALS_KEEP;
+    options.tier_bytes_max = 1u << 20;
+    options.tier_ratio_max = 0.5;
+    rve_memory* memory = nullptr;
+    CHECK_EQ(rve_open(place.path(), &options, &memory), RVE_OK);
+    REQUIRE(memory != nullptr);
+    CHECK_EQ(rve_insert(memory, kRows, 3, nullptr, nullptr, nullptr), RVE_OK);
+    rve_record* record = nullptr;
+    CHECK_EQ(rve_get(memory, 1, &record), RVE_OK);
+    REQUIRE(record != nullptr);
+    CHECK_EQ(record->tier, RVE_TIER_HOT);  // it is still in the log
+    rve_record_free(record);
+    CHECK_EQ(rve_close(memory), RVE_OK);
+  }
+}
+
+TEST(c_query_takes_a_recall_in_place_of_ef_and_refuses_both) {
+  const Place place;
+  rve_memory* memory = openFour(place.path());
+  REQUIRE(memory != nullptr);
+  CHECK_EQ(rve_insert(memory, kRows, 3, nullptr, nullptr, nullptr), RVE_OK);
+  rve_query_options query;
+  rve_query_options_init(&query);
+  int64_t ids[10];
+  float scores[10];
+  uint32_t count = 0;
+  for (const float recall : {0.5f, 0.95f, 0.999f}) {
+    query.recall = recall;
+    CHECK_EQ(rve_query(memory, kRows, &query, ids, scores, &count), RVE_OK);
+    CHECK_EQ(count, 3u);
+  }
+  for (const float recall : {-0.5f, 0.49f, 1.0f, NAN}) {
+    query.recall = recall;
+    CHECK_EQ(rve_query(memory, kRows, &query, ids, scores, &count), RVE_ERR_OPTION);
+    CHECK_EQ(count, 0u);
+  }
+  query.recall = 0.9f;
+  query.ef = 64;
+  CHECK_EQ(rve_query(memory, kRows, &query, ids, scores, &count), RVE_ERR_OPTION);
+  CHECK(std::strstr(rve_last_error(), "recall and ef") != nullptr);
+  CHECK_EQ(rve_close(memory), RVE_OK);
+}
+
 TEST(c_structs_of_older_and_newer_callers_are_read_by_their_size) {
   const Place place;
   struct Newer {

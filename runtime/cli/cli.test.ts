@@ -474,6 +474,41 @@ describe('query, get, forget, stats, check', () => {
     expect((await world.rve(['stats', 'a.rve'])).stdout).toMatch(/^live +3$/m);
   });
 
+  it('prints a table of the tiers, with their share and a bar of their heat', async () => {
+    const world = await filled();
+    const { stdout } = await world.rve(['stats', 'a.rve']);
+    expect(stdout.slice(stdout.indexOf('tier '))).toBe(
+      [
+        'tier     vectors  share  bytes  a vector  heat 0..1',
+        'hot            3  100 %   24 B       8.0         █',
+        'warm           0    0 %    0 B         -',
+        'cool           0    0 %    0 B         -',
+        'cold           0    0 %    0 B         -',
+        'archive        0    0 %    0 B         -',
+        'file      0.500 of the bytes of its vectors as f32',
+        'budget    counts a heat as 1.00 of itself; cool 5.5 bits, cold bits undecided a dimension',
+        'codebook  3: trained on 8,192 vectors, leaves 1.2 % of the variance; 1 trained since open',
+        'recoded   12,345 vectors, 1.5 KiB, 2 times since open',
+        '',
+      ].join('\n'),
+    );
+    expect(stdout).not.toContain('tierShare');
+  });
+
+  it('passes --recall on, and refuses it beside --ef and out of range', async () => {
+    const world = await filled();
+    const query = (...argv: string[]) =>
+      world.rve(['query', 'a.rve', '--vector', '1,0', '--json', ...argv]);
+    expect((await query('--recall', '0.95')).code).toBe(0);
+    expect(world.stores.recalls).toEqual([0.95]);
+    expect((await query('--recall', '0.95', '--ef', '9')).stderr).toContain(
+      'either --ef or --recall',
+    );
+    for (const recall of ['0.4', '1', 'high']) {
+      expect((await query('--recall', recall)).code, recall).toBe(2);
+    }
+  });
+
   it('reports damage with exit 3, repairs when asked, and is then fine', async () => {
     const world = await filled();
     expect(JSON.parse((await world.rve(['check', 'a.rve', '--json'])).stdout)).toEqual({
@@ -495,6 +530,9 @@ describe('query, get, forget, stats, check', () => {
     expect(repaired.code).toBe(0);
     expect(repaired.stdout).toContain('Repaired.');
     expect((await world.rve(['check', 'a.rve'])).stdout).toBe('ok: every checksum holds\n');
+    expect((await world.rve(['check', 'a.rve', '--deep'])).stdout).toBe(
+      'ok: every checksum holds, and every graph is sound\nnote: audited\n',
+    );
   });
 
   it('says busy, with the holder, when a store is in use and nobody listens', async () => {

@@ -2,6 +2,7 @@
 // that no command reads a clock, a stream or a signal that a test does not hold in its hand.
 
 import type { CheckReport, Clock, Memory, MemoryStats, OpenOptions } from '../memory/index.js';
+import type { TierFigure } from './tiers.js';
 
 /** The part of stats() that the command line reads by name; it prints the whole. */
 export type StoreStats = Pick<
@@ -16,6 +17,7 @@ export type StoreStats = Pick<
   | 'durableLsn'
   | 'latched'
   | 'fileBytes'
+  | TierFigure
   | 'path'
 >;
 

@@ -19,6 +19,8 @@ export class FakeStores implements StoreDoor {
   readonly files = new Map<string, FakeFile>();
   /** Calls of insert(), with the rows of each. */
   readonly inserts: number[] = [];
+  /** Recalls that queries asked for. */
+  readonly recalls: number[] = [];
   /** Called before each insert; may throw, as a disk does. */
   beforeInsert: (matrix: Float32Array) => void = () => undefined;
 
@@ -114,7 +116,7 @@ class FakeStore implements Store {
     return { ids, lsn: file.nextId };
   }
 
-  async query({ vector, k = 10, filter, withEmbeddings }: Parameters<Store['query']>[0]) {
+  async query({ vector, k = 10, recall, filter, withEmbeddings }: Parameters<Store['query']>[0]) {
     if (withEmbeddings === true) throw new RveError('ERR_NOT_AVAILABLE', 'not in the double');
     if (vector.length !== this.#file.dimensions) {
       throw new RveError(
@@ -122,6 +124,7 @@ class FakeStore implements Store {
         `got ${vector.length}, the store has ${this.#file.dimensions}`,
       );
     }
+    if (recall !== undefined) this.#stores.recalls.push(recall);
     const { metric, records } = this.#file;
     const near = [...records.values()]
       .filter((record) => filter?.source === undefined || filter.source === record.source)
@@ -171,12 +174,26 @@ class FakeStore implements Store {
       durableLsn: 7,
       latched: false,
       fileBytes: 4096,
+      byteRatio: 0.5,
+      tierShare: 1,
+      coolBits: 5.5,
+      coldBits: 0,
+      codebook: { id: 3, sampleRows: 8192, distortion: 0.0123, trained: 1 },
+      recompressions: 2,
+      recompressedVectors: 12_345,
+      recompressedBytes: 1536,
+      tiers: (['hot', 'warm', 'cool', 'cold', 'archive'] as const).map((tier, index) => ({
+        tier,
+        vectors: index === 0 ? records.size : 0,
+        bytes: index === 0 ? records.size * dimensions * 4 : 0,
+        heat: [0, 0, 0, 0, 0, 0, 0, index === 0 ? records.size : 0],
+      })),
       path: this.#path,
     };
   }
 
-  async check() {
-    return { ok: true, damaged: [], lost: 0, holes: 0, notes: [] };
+  async check({ deep }: { deep?: boolean } = {}) {
+    return { ok: true, damaged: [], lost: 0, holes: 0, notes: deep === true ? ['audited'] : [] };
   }
 
   async close() {}

@@ -66,10 +66,12 @@ export interface QueryAnswer {
 }
 
 async function query(store: Store, params: Params): Promise<QueryAnswer> {
-  only(params, ['vector', 'like', 'k', 'ef', 'filter', 'about']);
+  only(params, ['vector', 'like', 'k', 'ef', 'recall', 'filter', 'about']);
   const options: QueryOptions = { vector: await queryVector(store, params) };
   if (params['k'] !== undefined) options.k = integer(params['k'], 'k');
   if (params['ef'] !== undefined) options.ef = integer(params['ef'], 'ef');
+  // Its range is the store's to check.
+  if (params['recall'] !== undefined) options.recall = params['recall'] as number;
   if (params['filter'] !== undefined) options.filter = params['filter'] as Filter;
   const result = await store.query(options);
   const found = Array.from(result.ids);

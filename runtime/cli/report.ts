@@ -85,16 +85,20 @@ export async function printJson(output: Output, value: unknown): Promise<void> {
   await print(output, `${JSON.stringify(value)}\n`);
 }
 
-/** Rows under their heads, columns parted by two blanks; numbers to the right. */
+/** Rows under their heads, columns parted by two blanks; numbers, and `rightward`, to the right. */
 export function table(
   heads: readonly string[],
   rows: readonly (readonly (string | number)[])[],
+  rightward: ReadonlySet<number> = new Set(),
 ): string {
   const cells = rows.map((row) => row.map(String));
   const widths = heads.map((head, column) =>
     Math.max(head.length, ...cells.map((row) => row[column]?.length ?? 0)),
   );
-  const right = heads.map((_, column) => rows.every((row) => typeof row[column] === 'number'));
+  const right = heads.map(
+    (_, column) =>
+      rightward.has(column) || rows.every((row) => typeof row[column] === 'number'),
+  );
   const line = (row: readonly string[]): string =>
     row
       .map((cell, column) => {
@@ -109,6 +113,19 @@ export function table(
 /** 1,234,567 */
 export function count(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: 0 });
+}
+
+/** At most four characters: 999, 1.2k, 66k, 1.2M, 123M; of bytes with a step of 1,024. */
+export function short(value: number, step: 1000 | 1024 = 1000): string {
+  const units = ['', 'k', 'M', 'G', 'T'];
+  let scaled = Math.round(value);
+  let unit = 0;
+  // 999.5 would be printed with four digits.
+  while (scaled >= 999.5 && unit < units.length - 1) {
+    scaled /= step;
+    unit++;
+  }
+  return `${scaled.toFixed(unit === 0 || scaled >= 9.95 ? 0 : 1)}${units[unit]}`;
 }
 
 /** 12.3 MiB */

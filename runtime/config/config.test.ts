@@ -23,6 +23,22 @@ describe('rve.toml', () => {
       metric: 'cosine',
       durability: 'group',
       hnswM: 16,
+      profile: 'edge',
+      originals: 'drop',
+      bytesMax: 0,
+      bytesRatioMax: 0,
+      hotThreshold: 0.8,
+      warmThreshold: 0.4,
+      coolThreshold: 0.1,
+      coldThreshold: 0.01,
+      promotionThreshold: 1.5,
+      demotionThreshold: 0.5,
+      accessDecayHalflifeS: 3600,
+      recompressIntervalS: 300,
+      coolBits: 0,
+      coldBits: 0,
+      codebookSampleSize: 8192,
+      codebookUpdateFreq: 10_000,
     });
   });
 
@@ -50,11 +66,10 @@ life_s = 60
 level = "debug"`;
     const config = parseConfig(text, 'rve.toml');
     expect(config.node).toBe('gate-7');
-    expect(config.memory).toEqual({
+    expect(config.memory).toMatchObject({
       path: '/var/lib/rve/pump.rve',
       dimensions: 128,
       metric: 'l2',
-      profile: 'precise',
       durability: 'interval',
       lingerMs: 100,
       intervalMs: 50,
@@ -67,6 +82,45 @@ level = "debug"`;
     expect(config.serve.selfQueryPerS).toBe(0.5);
     expect(config.sim).toMatchObject({ kind: 'bearing', lifeS: 60 });
     expect(config.log.level).toBe('debug');
+  });
+
+  it('reads every key of the tiers by its name in TOML', () => {
+    const text = `[memory]
+profile = "balanced"
+originals = "keep"
+bytes_max = 500_000
+bytes_ratio_max = 0.4
+hot_threshold = 0.9
+warm_threshold = 0.5
+cool_threshold = 0.2
+cold_threshold = 0.02
+promotion_threshold = 2
+demotion_threshold = 0.25
+access_decay_halflife_s = 604800
+recompress_interval_s = 60
+cool_bits = 5.5
+cold_bits = 3
+codebook_sample_size = 4096
+codebook_update_freq = 50_000`;
+    expect(parseConfig(text, 'rve.toml').memory).toEqual({
+      ...defaultConfig().memory,
+      profile: 'balanced',
+      originals: 'keep',
+      bytesMax: 500_000,
+      bytesRatioMax: 0.4,
+      hotThreshold: 0.9,
+      warmThreshold: 0.5,
+      coolThreshold: 0.2,
+      coldThreshold: 0.02,
+      promotionThreshold: 2,
+      demotionThreshold: 0.25,
+      accessDecayHalflifeS: 604_800,
+      recompressIntervalS: 60,
+      coolBits: 5.5,
+      coldBits: 3,
+      codebookSampleSize: 4096,
+      codebookUpdateFreq: 50_000,
+    });
   });
 
   it('refuses an unknown key and names the nearest', () => {
@@ -90,8 +144,7 @@ level = "debug"`;
         expect(error.message).toContain(`"${key}"`);
       }
     }
-    expect(refusal('[tiers]\nx = 1').code).toBe('ERR_NOT_AVAILABLE');
-    expect(refusal('[memory]\nprofile = "edge"').code).toBe('ERR_NOT_AVAILABLE');
+    expect(refusal('[learning]\nx = 1').code).toBe('ERR_NOT_AVAILABLE');
     expect(refusal('[sim]\nkind = "robot"').code).toBe('ERR_NOT_AVAILABLE');
   });
 
@@ -115,6 +168,21 @@ level = "debug"`;
       }
       expect(refusal(`[${section}]\n${spec.key} = nan`).code, spec.key).toBe('ERR_CONFIG');
     }
+  });
+
+  it('takes 0 beside a range where it leaves the choice to the engine, and nothing between', () => {
+    for (const key of ['bytes_ratio_max', 'cool_bits', 'cold_bits']) {
+      expect(() => parseConfig(`[memory]\n${key} = 0`, 'rve.toml')).not.toThrow();
+      expect(refusal(`[memory]\n${key} = 0.01`).message).toContain('0, or a number');
+    }
+  });
+
+  it('refuses thresholds that do not fall, and names both', () => {
+    const error = refusal('[memory]\ncool_threshold = 0.4');
+    expect(error.code).toBe('ERR_CONFIG');
+    expect(error.message).toContain('cool_threshold (0.4) must be below warm_threshold (0.4)');
+    const fine = 'hot_threshold = 0.3\nwarm_threshold = 0.2\ncold_threshold = 0';
+    expect(parseConfig(`[memory]\n${fine}`, 'rve.toml').memory.coldThreshold).toBe(0);
   });
 
   it('says line and column of broken TOML', () => {
@@ -147,6 +215,7 @@ describe('the table of keys', () => {
     for (const { spec } of specs) {
       expect(spec.reason.length, spec.key).toBeGreaterThan(10);
       if (spec.type === 'integer' || spec.type === 'number') {
+        if (spec.type === 'number' && spec.orZero === true && spec.default === 0) continue;
         expect(spec.default, spec.key).toBeGreaterThanOrEqual(spec.min);
         expect(spec.default, spec.key).toBeLessThanOrEqual(spec.max);
       }

@@ -48,7 +48,7 @@ export function formOf(spec: KeySpec): string {
     case 'integer':
       return `an integer ${spec.min} to ${spec.max}`;
     case 'number':
-      return `a number ${spec.min} to ${spec.max}`;
+      return `${spec.orZero === true ? '0, or ' : ''}a number ${spec.min} to ${spec.max}`;
     case 'string':
       return spec.form ?? 'a string';
     case 'boolean':

@@ -11,4 +11,5 @@ export type {
   MqttConfig,
   ServeConfig,
   SimConfig,
+  TierConfig,
 } from './types.js';

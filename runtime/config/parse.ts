@@ -17,7 +17,7 @@ import {
   type KeySpec,
   type SectionName,
 } from './table.js';
-import type { Config } from './types.js';
+import type { Config, MemoryConfig } from './types.js';
 
 /** A configuration is a page of text; larger is a mistake, and is refused before it is parsed. */
 export const CONFIG_BYTES_MAX = 256 * 1024;
@@ -133,8 +133,10 @@ function schemaOf(spec: KeySpec): z.ZodType {
       return z.enum(spec.values);
     case 'integer':
       return z.int().min(spec.min).max(spec.max);
-    case 'number':
-      return z.number().min(spec.min).max(spec.max);
+    case 'number': {
+      const range = z.number().min(spec.min).max(spec.max);
+      return spec.orZero === true ? z.union([z.literal(0), range]) : range;
+    }
     case 'boolean':
       return z.boolean();
   }
@@ -142,6 +144,7 @@ function schemaOf(spec: KeySpec): z.ZodType {
 
 /** Keys that are each fine, and wrong together. */
 function checkTogether(config: Config, where: string): void {
+  checkThresholds(config.memory, where);
   const { mqtt } = config;
   const refuse = (what: string): never => {
     throw new RveError('ERR_CONFIG', `${where}: [mqtt] ${what}`);
@@ -156,6 +159,20 @@ function checkTogether(config: Config, where: string): void {
     refuse('users_file is for the embedded broker, and url names another.');
   }
   if (mqtt.passwordFile !== '' && mqtt.username === '') refuse('password_file needs username.');
+}
+
+function checkThresholds(memory: MemoryConfig, where: string): void {
+  const fields = ['hotThreshold', 'warmThreshold', 'coolThreshold', 'coldThreshold'] as const;
+  fields.forEach((field, index) => {
+    const above = fields[index - 1];
+    if (above === undefined || memory[field] < memory[above]) return;
+    const say = (one: (typeof fields)[number]): string =>
+      `${SECTIONS.memory[one].key} (${memory[one]})`;
+    throw new RveError(
+      'ERR_CONFIG',
+      `${where}: [memory] ${say(field)} must be below ${say(above)}.`,
+    );
+  });
 }
 
 function isTable(value: unknown): value is Record<string, unknown> {

@@ -1,6 +1,7 @@
 // Every key of rve.toml, once: type, unit, default, range and reason. The parser, `rve help config`
 // and the README print from here, so the three cannot differ.
 
+import { TIER_KEYS } from './tier_keys.js';
 import type {
   Config,
   LogConfig,
@@ -42,6 +43,8 @@ export interface NumberKey extends KeyBase {
   default: number;
   min: number;
   max: number;
+  /** 0, outside the range, leaves the choice to the engine. */
+  orZero?: true;
 }
 export interface BooleanKey extends KeyBase {
   type: 'boolean';
@@ -91,14 +94,7 @@ const memory: Section<MemoryConfig> = {
     reason:
       'What near means. Cosine ignores amplitude, which drifts with the mounting of a sensor.',
   },
-  profile: {
-    key: 'profile',
-    type: 'choice',
-    unit: '',
-    default: 'precise',
-    values: ['precise'],
-    reason: 'f32 and f16 only. The compressing profiles come with the tiers.',
-  },
+  ...TIER_KEYS,
   durability: {
     key: 'durability',
     type: 'choice',
@@ -412,7 +408,6 @@ export const NODE_KEY = node;
  */
 export const LATER_KEYS: ReadonlyMap<string, string> = new Map([
   ['max_nodes', 'a bound on records (file_bytes_max bounds the file)'],
-  ['bytes_max', 'the byte budget of tiers (file_bytes_max bounds the file)'],
   ['gnn_layers', 'learning'],
   ['gnn_hidden_dim', 'learning'],
   ['gnn_heads', 'learning'],
@@ -420,26 +415,14 @@ export const LATER_KEYS: ReadonlyMap<string, string> = new Map([
   ['temperature', 'learning'],
   ['batch_size', 'learning'],
   ['negative_samples', 'learning'],
-  ['hot_threshold', 'tiers'],
-  ['warm_threshold', 'tiers'],
-  ['cool_threshold', 'tiers'],
-  ['cold_threshold', 'tiers'],
-  ['pq_subvectors', 'tiers'],
-  ['pq8_centroids', 'tiers'],
-  ['pq4_centroids', 'tiers'],
-  ['outlier_threshold', 'tiers'],
-  ['entropy_coder', 'tiers'],
-  ['residual_bits', 'tiers'],
-  ['recompress_interval_s', 'tiers'],
-  ['originals', 'tiers'],
-  ['bytes_ratio_max', 'tiers'],
-  ['access_decay_halflife_s', 'tiers'],
-  ['promotion_threshold', 'tiers'],
-  ['demotion_threshold', 'tiers'],
-  ['decompress_cache_size_mb', 'tiers'],
-  ['codebook_sample_size', 'tiers'],
-  ['codebook_iterations', 'tiers'],
-  ['codebook_update_freq', 'tiers'],
+  ['pq_subvectors', 'a choice of codes'],
+  ['pq8_centroids', 'a choice of codes'],
+  ['pq4_centroids', 'a choice of codes'],
+  ['outlier_threshold', 'a choice of codes'],
+  ['entropy_coder', 'a choice of codes'],
+  ['residual_bits', 'a choice of codes (cool_bits and cold_bits say how many)'],
+  ['decompress_cache_size_mb', 'a cache of decoded vectors'],
+  ['codebook_iterations', 'a choice of codes'],
   ['prefetch_depth', 'the graph walk of the tiers'],
 ]);
 
@@ -447,16 +430,11 @@ export const LATER_KEYS: ReadonlyMap<string, string> = new Map([
 export const LATER_SECTIONS: ReadonlyMap<string, string> = new Map([
   ['learning', 'learning'],
   ['gnn', 'learning'],
-  ['tiers', 'tiers'],
   ['serial', 'serial ingest'],
   ['http', 'the HTTP door'],
 ]);
 
-/**
- * Values of a choice that belong to later features: `profile = "edge"` is known, and refused by
- * name.
- */
+/** Values of a choice that belong to later features: `kind = "robot"` is refused by name. */
 export const LATER_VALUES: ReadonlyMap<string, readonly string[]> = new Map([
-  ['profile', ['edge', 'balanced']],
   ['kind', ['robot', 'twin']],
 ]);

@@ -2,12 +2,35 @@
 
 export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug';
 
-export interface MemoryConfig {
+/** Which record stands in which tier. */
+export interface TierConfig {
+  profile: 'edge' | 'balanced' | 'precise';
+  originals: 'drop' | 'keep';
+  /** Of the file; 0: no budget. */
+  bytesMax: number;
+  /** 0: the profile's own. */
+  bytesRatioMax: number;
+  /** Heat from which a record is hot, warm, cool, cold; falling. */
+  hotThreshold: number;
+  warmThreshold: number;
+  coolThreshold: number;
+  coldThreshold: number;
+  promotionThreshold: number;
+  demotionThreshold: number;
+  accessDecayHalflifeS: number;
+  recompressIntervalS: number;
+  /** Bits a dimension; 0: what the budget allows. */
+  coolBits: number;
+  coldBits: number;
+  codebookSampleSize: number;
+  codebookUpdateFreq: number;
+}
+
+export interface MemoryConfig extends TierConfig {
   path: string;
   /** Floats per vector. 0: take the file's, or what the simulation makes. */
   dimensions: number;
   metric: 'cosine' | 'l2' | 'ip';
-  profile: 'precise';
   durability: 'sync' | 'group' | 'interval' | 'buffered';
   lingerMs: number;
   intervalMs: number;

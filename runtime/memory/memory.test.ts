@@ -422,6 +422,20 @@ describe('waiting and statistics', () => {
       readOnly: false,
       path: memory.path,
     });
+    expect(stats.tiers.map(({ tier }) => tier)).toEqual([
+      'hot',
+      'warm',
+      'cool',
+      'cold',
+      'archive',
+    ]);
+    for (const { vectors, bytes, heat } of stats.tiers) {
+      expect(heat).toHaveLength(8);
+      expect(heat.reduce((sum, bin) => sum + bin)).toBe(vectors);
+      expect(bytes).toBeGreaterThanOrEqual(0);
+    }
+    expect(stats.codebook).toMatchObject({ id: 0, sampleRows: 0, trained: 0 });
+    expect(stats).toMatchObject({ tierShare: 1, recompressions: 0, recompressedVectors: 0 });
     expect(stats.rss).toBeGreaterThan(1e6);
     expect(stats.rssAnon).toBeGreaterThan(1e6);
     expect(stats.rssAnon).toBeLessThanOrEqual(stats.rss);

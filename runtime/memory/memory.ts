@@ -9,18 +9,15 @@ import {
   checkFilter,
   checkFlag,
   checkKeys,
-  checkMode,
-  checkOpen,
-  checkPath,
-  wholeNumber,
 } from './options.js';
+import { checkOpen, checkPath } from './open_options.js';
 import { ReadPace, noQueries, recordsOf } from './records.js';
 import { forgetTarget, insertRows } from './changes.js';
-import { checkVector, floatsOf, idsOf, rowsOf } from './rows.js';
+import { checkQuery, checkQueryMany } from './queries.js';
+import { idsOf } from './rows.js';
 import { processMemory } from './process_memory.js';
 import { WaitingLine, type Waiting } from './waiting_line.js';
 import { asRveError, rveError } from '../errors/index.js';
-import { limits } from '../limits/index.js';
 import { nativeAddon } from '../native.js';
 import type {
   CallOptions,
@@ -41,24 +38,6 @@ import type {
   QueryResult,
   ScanOptions,
 } from './types.js';
-
-const QUERY_KEYS = [
-  'vector',
-  'k',
-  'ef',
-  'mode',
-  'filter',
-  'withEmbeddings',
-  ...CALL_KEYS,
-] as const satisfies readonly (keyof QueryOptions)[];
-const QUERY_MANY_KEYS = [
-  'vectors',
-  'k',
-  'ef',
-  'mode',
-  'filter',
-  ...CALL_KEYS,
-] as const satisfies readonly (keyof QueryManyOptions)[];
 
 /**
  * One open memory: one file, one writer. Made by Memory.open(). Inserts and forgets become durable
@@ -199,12 +178,13 @@ export class Memory {
    */
   query(options: QueryOptions): Promise<QueryResult> {
     try {
-      const { vector, k, ef, filter, withEmbeddings } = this.#checkQuery(options);
+      this.#checkOpen('query');
+      const query = checkQuery(options, this.#dimensions);
       throwIfAborted(options);
-      const cancellable = options.signal !== undefined || options.timeoutMs !== undefined;
-      this.#exchange.buffers.syncVector.set(vector);
+      this.#exchange.buffers.syncVector.set(query.vector);
       return this.#read<QueryResult>(options, (token) => {
-        this.#exchange.native.query(token, k, ef, filter, withEmbeddings, cancellable);
+        const { k, ef, recall, filter, withEmbeddings, cancellable } = query;
+        this.#exchange.native.query(token, k, ef, recall, filter, withEmbeddings, cancellable);
       });
     } catch (error) {
       return Promise.reject(asRveError(error));
@@ -214,13 +194,15 @@ export class Memory {
   /** As query(), on this thread: no promise and no hop, but the event loop stands still meanwhile.
    * */
   querySync(options: QueryOptions): QueryResult {
-    const { vector, k, ef, filter, withEmbeddings } = this.#checkQuery(options);
+    this.#checkOpen('query');
+    const query = checkQuery(options, this.#dimensions);
+    const { vector, k, ef, recall, filter, withEmbeddings } = query;
     throwIfAborted(options);
     const { native, buffers } = this.#exchange;
     buffers.syncVector.set(vector);
     let count: number;
     try {
-      count = native.querySync(k, ef, filter, withEmbeddings);
+      count = native.querySync(k, ef, recall, filter, withEmbeddings);
     } catch (error) {
       throw asRveError(error);
     }
@@ -241,19 +223,12 @@ export class Memory {
   queryMany(options: QueryManyOptions): Promise<QueryManyResult> {
     try {
       this.#checkOpen('queryMany');
-      checkKeys(options, QUERY_MANY_KEYS, 'queryMany');
-      checkCall(options);
-      checkMode(options.mode);
-      const vectors = floatsOf(options.vectors, 'vectors');
-      const rows = rowsOf(vectors, this.#dimensions, 'vectors');
-      const k = wholeNumber(options.k, 'k', 1, limits.kMax, 10);
-      const ef = wholeNumber(options.ef, 'ef', 1, limits.efMax, 0);
-      const filter = checkFilter(options.filter);
+      const query = checkQueryMany(options, this.#dimensions);
       throwIfAborted(options);
-      if (rows === 0) return Promise.resolve(noQueries());
-      const cancellable = options.signal !== undefined || options.timeoutMs !== undefined;
+      if (query.rows === 0) return Promise.resolve(noQueries());
       return this.#read<QueryManyResult>(options, (token) => {
-        this.#exchange.native.queryMany(token, vectors, k, ef, filter, cancellable);
+        const { vectors, k, ef, recall, filter, cancellable } = query;
+        this.#exchange.native.queryMany(token, vectors, k, ef, recall, filter, cancellable);
       });
     } catch (error) {
       return Promise.reject(asRveError(error));
@@ -355,7 +330,7 @@ export class Memory {
     );
   }
 
-  /** Resolves when the background has sealed, linked and compacted all it means to. */
+  /** Resolves when the background has done all it means to: seal, link, compact, recompress. */
   async settle(options: CallOptions = NONE): Promise<void> {
     await this.#background('settle', options, (token) => this.#exchange.native.settle(token));
   }
@@ -411,28 +386,6 @@ export class Memory {
     if (options === NONE) return;
     checkKeys(options, CALL_KEYS, what);
     checkCall(options);
-  }
-
-  #checkQuery(options: QueryOptions): {
-    vector: Float32Array;
-    k: number;
-    ef: number;
-    filter: ReturnType<typeof checkFilter>;
-    withEmbeddings: boolean;
-  } {
-    this.#checkOpen('query');
-    checkKeys(options, QUERY_KEYS, 'query');
-    checkCall(options);
-    checkMode(options.mode);
-    const vector = floatsOf(options.vector, 'vector');
-    checkVector(vector, this.#dimensions);
-    return {
-      vector,
-      k: wholeNumber(options.k, 'k', 1, limits.kMax, 10),
-      ef: wholeNumber(options.ef, 'ef', 1, limits.efMax, 0),
-      filter: checkFilter(options.filter),
-      withEmbeddings: checkFlag(options.withEmbeddings, 'withEmbeddings'),
-    };
   }
 
   #insert(

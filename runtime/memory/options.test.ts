@@ -21,15 +21,45 @@ const CALL: Bad[] = [
 ];
 
 const OPEN: Bad[] = [
-  [{ profile: 'edge' }, 'ERR_NOT_AVAILABLE'],
-  [{ profile: 'balanced' }, 'ERR_NOT_AVAILABLE'],
   [{ profile: 'fast' }, 'ERR_OPTION'],
-  [{ bytesRatioMax: 0.3 }, 'ERR_NOT_AVAILABLE'],
-  [{ originals: 'keep' }, 'ERR_NOT_AVAILABLE'],
-  [{ originals: 'drop' }, 'ERR_NOT_AVAILABLE'],
-  [{ gnnLayers: 2 }, 'ERR_NOT_AVAILABLE'],
-  [{ temperature: 0.07 }, 'ERR_NOT_AVAILABLE'],
-  [{ accessDecayHalflifeS: 3600 }, 'ERR_NOT_AVAILABLE'],
+  [{ profile: 2 }, 'ERR_OPTION'],
+  [{ originals: 'forget' }, 'ERR_OPTION'],
+  [{ originals: true }, 'ERR_OPTION'],
+  [{ bytesMax: 0 }, 'ERR_OPTION'],
+  [{ bytesMax: 1.5 }, 'ERR_OPTION'],
+  [{ bytesRatioMax: 0.049 }, 'ERR_OPTION'],
+  [{ bytesRatioMax: 4.01 }, 'ERR_OPTION'],
+  [{ bytesRatioMax: '0.3' }, 'ERR_OPTION'],
+  [{ hotThreshold: 1.01 }, 'ERR_OPTION'],
+  [{ hotThreshold: NaN }, 'ERR_OPTION'],
+  [{ coldThreshold: -0.01 }, 'ERR_OPTION'],
+  [{ hotThreshold: 0.4 }, 'ERR_OPTION'],
+  [{ warmThreshold: 0.8 }, 'ERR_OPTION'],
+  [{ coolThreshold: 0.5, warmThreshold: 0.4 }, 'ERR_OPTION'],
+  [{ coldThreshold: 0.1 }, 'ERR_OPTION'],
+  [{ promotionThreshold: 0.99 }, 'ERR_OPTION'],
+  [{ promotionThreshold: 11 }, 'ERR_OPTION'],
+  [{ demotionThreshold: -0.1 }, 'ERR_OPTION'],
+  [{ demotionThreshold: 1.1 }, 'ERR_OPTION'],
+  [{ accessDecayHalflifeS: 0 }, 'ERR_OPTION'],
+  [{ accessDecayHalflifeS: 31_536_001 }, 'ERR_OPTION'],
+  [{ accessDecayHalflifeS: Infinity }, 'ERR_OPTION'],
+  [{ recompressIntervalS: 0 }, 'ERR_OPTION'],
+  [{ recompressIntervalS: 86_401 }, 'ERR_OPTION'],
+  [{ coolBits: 4.4 }, 'ERR_OPTION'],
+  [{ coolBits: 8.1 }, 'ERR_OPTION'],
+  [{ coldBits: 1.9 }, 'ERR_OPTION'],
+  [{ coldBits: 4.6 }, 'ERR_OPTION'],
+  [{ codebookSampleSize: 63 }, 'ERR_OPTION'],
+  [{ codebookSampleSize: 8193 }, 'ERR_OPTION'],
+  [{ codebookUpdateFreq: 0 }, 'ERR_OPTION'],
+  [{ codebookUpdateFreq: 1e9 + 1 }, 'ERR_OPTION'],
+  ...[
+    ...['maxNodes', 'gnnLayers', 'gnnHiddenDim', 'gnnHeads', 'learningRate', 'batchSize'],
+    ...['negativeSamples', 'pqSubvectors', 'pq8Centroids', 'pq4Centroids', 'outlierThreshold'],
+    ...['entropyCoder', 'residualBits', 'decompressCacheSizeMb', 'codebookIterations'],
+    ...['prefetchDepth', 'temperature'],
+  ].map((key): Bad => [{ [key]: 1 }, 'ERR_NOT_AVAILABLE']),
   [{ dimension: 4 }, 'ERR_OPTION'],
   [{ dimensions: 0 }, 'ERR_OPTION'],
   [{ dimensions: 4097 }, 'ERR_OPTION'],
@@ -69,6 +99,11 @@ const QUERY: Bad[] = [
   [{ k: '3' }, 'ERR_OPTION'],
   [{ ef: 0 }, 'ERR_OPTION'],
   [{ ef: 4097 }, 'ERR_OPTION'],
+  [{ recall: 0.49 }, 'ERR_OPTION'],
+  [{ recall: 1 }, 'ERR_OPTION'],
+  [{ recall: '0.9' }, 'ERR_OPTION'],
+  [{ recall: NaN }, 'ERR_OPTION'],
+  [{ recall: 0.9, ef: 64 }, 'ERR_OPTION'],
   [{ filter: null }, 'ERR_ARGUMENT'],
   [{ filter: { sources: 'a' } }, 'ERR_FILTER'],
   [{ filter: { source: '' } }, 'ERR_FILTER'],
@@ -140,7 +175,22 @@ it('takes each open option that it documents', async () => {
     durability: 'sync',
     lingerMs: 0,
     intervalMs: 100,
-    profile: 'precise',
+    profile: 'balanced',
+    originals: 'keep',
+    bytesMax: 2 ** 29,
+    bytesRatioMax: 0.4,
+    hotThreshold: 0.9,
+    warmThreshold: 0.5,
+    coolThreshold: 0.2,
+    coldThreshold: 0,
+    promotionThreshold: 1,
+    demotionThreshold: 0,
+    accessDecayHalflifeS: 1.5,
+    recompressIntervalS: 1,
+    coolBits: 4.5,
+    coldBits: 2,
+    codebookSampleSize: 64,
+    codebookUpdateFreq: 1,
     fileBytesMax: 2 ** 30,
     hnswM: 8,
     hnswEfConstruction: 50,
@@ -149,6 +199,25 @@ it('takes each open option that it documents', async () => {
   });
   await memory.insert(rows(1, 4));
   expect((await memory.get([0]))[0]?.time).toBe(1);
+});
+
+it('takes each profile, and opens a file again with another', async () => {
+  const path = freshPath();
+  for (const profile of ['edge', 'balanced', 'precise', 'edge'] as const) {
+    const memory = await Memory.open(path, { dimensions: 4, profile });
+    await memory.insert(rows(1, 4));
+    await memory.close();
+  }
+  expect((await open(path)).stats().live).toBe(4);
+});
+
+it('names both thresholds that do not fall, and which of them is a default', async () => {
+  const { message } = await refuses('ERR_OPTION', () =>
+    Memory.open(freshPath(), { dimensions: 4, warmThreshold: 0.05 }),
+  );
+  expect(message).toContain(
+    '"coolThreshold" (0.1, the default) must be below "warmThreshold" (0.05)',
+  );
 });
 
 it('takes an option that is undefined as one that is left out', async () => {
@@ -184,6 +253,17 @@ describe('on an open memory', () => {
     await refuses('ERR_ARGUMENT', () => memory.query(undefined as never));
     await refuses('ERR_DIMENSIONS', () => memory.query({ vector: [1, 2, 3] }));
     await refuses('ERR_DIMENSIONS', () => memory.querySync({ vector: rows(2, 4) }));
+  });
+
+  it('takes a recall in place of ef on all three paths', async () => {
+    const memory = await fresh();
+    const vector = rows(1, 4);
+    await memory.insert(vector);
+    for (const recall of [0.5, 0.95, 0.999]) {
+      expect((await memory.query({ vector, recall })).ids).toEqual(Float64Array.of(0));
+      expect(memory.querySync({ vector, recall, ef: undefined } as never).ids).toHaveLength(1);
+      expect((await memory.queryMany({ vectors: vector, recall, k: 1 })).counts[0]).toBe(1);
+    }
   });
 
   it('refuses insert options and stores nothing', async () => {

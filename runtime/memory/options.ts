@@ -1,20 +1,10 @@
 // Option objects, checked once, at the door: an option that is unknown or not honoured yet is an
 // error.
 
-import { resolve } from 'node:path';
 import { rveError, type RveCode } from '../errors/index.js';
 import { limits } from '../limits/index.js';
-import type { NativeFilter, NativeOpenOptions } from '../native.js';
-import type { CallOptions, Clock, Filter, OpenOptions } from './types.js';
-
-/** As numbered in engine.hpp. */
-const METRICS: Readonly<Record<string, number>> = { cosine: 1, l2: 2, ip: 3 };
-const DURABILITIES: Readonly<Record<string, number>> = {
-  buffered: 0,
-  interval: 1,
-  group: 2,
-  sync: 3,
-};
+import type { NativeFilter } from '../native.js';
+import type { CallOptions, Filter } from './types.js';
 
 /** The longest delay that setTimeout takes. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
@@ -26,10 +16,7 @@ export const CALL_KEYS = ['signal', 'timeoutMs'] as const;
 
 /** Keys of later versions, of every call and of open. They are known, and refused by name. */
 const LATER_KEYS: ReadonlySet<string> = new Set([
-  'bytesMax',
   // open
-  'bytesRatioMax',
-  'originals',
   'maxNodes',
   'gnnLayers',
   'gnnHiddenDim',
@@ -37,24 +24,14 @@ const LATER_KEYS: ReadonlySet<string> = new Set([
   'learningRate',
   'batchSize',
   'negativeSamples',
-  'hotThreshold',
-  'warmThreshold',
-  'coolThreshold',
-  'coldThreshold',
   'pqSubvectors',
   'pq8Centroids',
   'pq4Centroids',
   'outlierThreshold',
   'entropyCoder',
   'residualBits',
-  'recompressIntervalS',
-  'accessDecayHalflifeS',
-  'promotionThreshold',
-  'demotionThreshold',
   'decompressCacheSizeMb',
-  'codebookSampleSize',
   'codebookIterations',
-  'codebookUpdateFreq',
   'prefetchDepth',
   'learning',
   'cpuBudget',
@@ -70,7 +47,6 @@ const LATER_KEYS: ReadonlySet<string> = new Set([
   'reward',
 ]);
 const LATER_MODES: ReadonlySet<unknown> = new Set(['neural', 'subgraph', 'differentiable']);
-const LATER_PROFILES: ReadonlySet<unknown> = new Set(['edge', 'balanced']);
 
 /** @throws RveError `code` unless `value` is a plain object with known keys only. */
 export function checkKeys(
@@ -110,6 +86,31 @@ export function wholeNumber(
   throw rveError(
     'ERR_OPTION',
     `"${name}" must be a whole number from ${min} to ${max}, not ${shown(value)}`,
+  );
+}
+
+/** A whole number in [min, max]; undefined where it is absent. */
+export function optionalWhole(
+  value: unknown,
+  name: string,
+  min: number,
+  max: number,
+): number | undefined {
+  return value === undefined ? undefined : wholeNumber(value, name, min, max, 0);
+}
+
+/** A number in [min, max]; undefined where it is absent. */
+export function checkNumber(
+  value: unknown,
+  name: string,
+  min: number,
+  max: number,
+): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'number' && value >= min && value <= max) return value;
+  throw rveError(
+    'ERR_OPTION',
+    `"${name}" must be a number from ${min} to ${max}, not ${shown(value)}`,
   );
 }
 
@@ -191,77 +192,8 @@ function filterTime(value: unknown, key: string): number {
   throw rveError('ERR_FILTER', `The filter's ${key} must be ms since 1970, not ${shown(value)}`);
 }
 
-const OPEN_KEYS = [
-  'dimensions',
-  'metric',
-  'readOnly',
-  'durability',
-  'lingerMs',
-  'intervalMs',
-  'profile',
-  'fileBytesMax',
-  'hnswM',
-  'hnswEfConstruction',
-  'hnswEfSearch',
-  'clock',
-] as const satisfies readonly (keyof OpenOptions)[];
-
-export interface CheckedOpen {
-  path: string;
-  native: NativeOpenOptions;
-  clock: Clock | undefined;
-}
-
-/** @throws RveError ERR_ARGUMENT, ERR_OPTION, ERR_NOT_AVAILABLE, ERR_DIMENSIONS */
-export function checkOpen(path: unknown, options: OpenOptions): CheckedOpen {
-  const absolute = checkPath(path);
-  checkKeys(options, OPEN_KEYS, 'Memory.open');
-  checkProfile(options.profile);
-  const { clock } = options;
-  if (clock !== undefined && typeof (clock as Partial<Clock> | null)?.now !== 'function') {
-    throw rveError('ERR_OPTION', '"clock" must have a method now()');
-  }
-  const optional = (name: keyof OpenOptions, min: number, max: number): number | undefined =>
-    options[name] === undefined ? undefined : wholeNumber(options[name], name, min, max, 0);
-  return {
-    path: absolute,
-    clock,
-    native: {
-      dimensions: optional('dimensions', 1, limits.dimensionsMax),
-      metric: named(options.metric, 'metric', METRICS),
-      readOnly: checkFlag(options.readOnly, 'readOnly'),
-      durability: named(options.durability, 'durability', DURABILITIES),
-      lingerMs: optional('lingerMs', 0, 60_000),
-      intervalMs: optional('intervalMs', 10, 60_000),
-      fileBytesMax: optional('fileBytesMax', 1, Number.MAX_SAFE_INTEGER),
-      hnswM: optional('hnswM', 4, 48),
-      hnswEfConstruction: optional('hnswEfConstruction', 16, 512),
-      hnswEfSearch: optional('hnswEfSearch', 1, limits.efMax),
-    },
-  };
-}
-
-/** The path as an absolute one: a later chdir must not move the files beside it. */
-export function checkPath(path: unknown): string {
-  if (typeof path === 'string' && path.length > 0 && !path.includes('\0')) return resolve(path);
-  throw rveError(
-    'ERR_ARGUMENT',
-    `The path must be a string of at least one character, not ${shown(path)}`,
-  );
-}
-
-function checkProfile(profile: unknown): void {
-  if (profile === undefined || profile === 'precise') return;
-  if (LATER_PROFILES.has(profile)) {
-    throw rveError(
-      'ERR_NOT_AVAILABLE',
-      `The profile ${shown(profile)} is not in this version, 'precise' is`,
-    );
-  }
-  throw rveError('ERR_OPTION', `"profile" must be 'precise', not ${shown(profile)}`);
-}
-
-function named(
+/** The number of a choice; undefined where it is absent. */
+export function named(
   value: unknown,
   name: string,
   numbers: Readonly<Record<string, number>>,

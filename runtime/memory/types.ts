@@ -12,7 +12,61 @@ export interface Clock {
   now(): number;
 }
 
-export interface OpenOptions {
+/** Precision class of a stored vector, finest first: f32, f16, 8 bits, 4 bits, 1 bit. */
+export type Tier = 'hot' | 'warm' | 'cool' | 'cold' | 'archive';
+
+/**
+ * Which record stands in which tier. None of it is stored: a file may be opened with other values,
+ * and what is there is recoded in the background. Heat is how often a record is returned by a query
+ * or get(), decayed, in 0..1; a new record has 1.
+ */
+export interface TierOpenOptions {
+  /**
+   * How far down records may go to save bytes. 'edge', the default: to one bit, within a budget of
+   * 0.30 of raw f32. 'balanced': to the 8-bit family. 'precise': f32 and f16.
+   */
+  profile?: 'edge' | 'balanced' | 'precise';
+  /**
+   * 'drop', the default: below warm a record is what its code says, for good. 'keep': its f16 bytes
+   * stay in the file; queries rank by them and a promotion restores them.
+   */
+  originals?: 'drop' | 'keep';
+  /**
+   * Budget of the whole file, bytes: where it is exceeded, colder records move down a tier. Inserts
+   * are never refused for it (fileBytesMax does that). Default: none.
+   */
+  bytesMax?: number;
+  /** The same as a share of the live vectors as raw f32, 0.05..4. Default: the profile's own. */
+  bytesRatioMax?: number;
+  /** Heat from which a record is hot, 0..1. Default 0.8. The four must fall. */
+  hotThreshold?: number;
+  /** Default 0.4. */
+  warmThreshold?: number;
+  /** Default 0.1. */
+  coolThreshold?: number;
+  /** Default 0.01; below it: archive. */
+  coldThreshold?: number;
+  /** A record moves up above this times its tier's upper bound (at most 0.99), 1..10. Default
+   * 1.5. */
+  promotionThreshold?: number;
+  /** It moves down below this times its tier's lower bound, 0..1. Default 0.5. */
+  demotionThreshold?: number;
+  /** After so long without access, heat has halved; s, 1..31536000. Default 3600. */
+  accessDecayHalflifeS?: number;
+  /** How often heat is looked at again, s, 1..86400. Default 300. */
+  recompressIntervalS?: number;
+  /** Bits a dimension of the cool tier, 4.5..8. Default: what the budget allows. */
+  coolBits?: number;
+  /** Of the cold tier, 2..4.5. Default: what the budget allows. */
+  coldBits?: number;
+  /** Rows that a codebook is trained on, 64..8192. Default 8192. */
+  codebookSampleSize?: number;
+  /** New rows after which the codebook is measured, and trained again if it fits worse, 1..1e9.
+   * Default 10000. */
+  codebookUpdateFreq?: number;
+}
+
+export interface OpenOptions extends TierOpenOptions {
   /** Floats per vector, 1..4096. Needed to create a file; checked against an existing one. */
   dimensions?: number;
   /** Default for a new file: 'cosine'. Checked against an existing one. */
@@ -25,9 +79,7 @@ export interface OpenOptions {
   lingerMs?: number;
   /** Sync period at durability 'interval', ms, 10..60000. Default 200. */
   intervalMs?: number;
-  /** Only 'precise' in this version (others: ERR_NOT_AVAILABLE), which is also the default. */
-  profile?: 'precise';
-  /** Refuse inserts (ERR_NO_SPACE) when the file would grow beyond. */
+  /** Refuse inserts (ERR_NO_SPACE) when the file would grow beyond. bytesMax is the softer one. */
   fileBytesMax?: number;
   /** Links per node of the neighbour graph, 4..48. Default 16. */
   hnswM?: number;
@@ -87,6 +139,11 @@ export interface QueryOptions extends CallOptions {
   k?: number;
   /** Candidate list of the graph search, 1..4096. Default: hnswEfSearch. */
   ef?: number;
+  /**
+   * Share of the true k nearest to be found, 0.5..0.999: takes the ef that was measured to reach it
+   * on this memory. Refused together with ef. Default: none.
+   */
+  recall?: number;
   /** Only 'vector' in this version (others: ERR_NOT_AVAILABLE). */
   mode?: 'vector';
   filter?: Filter;
@@ -110,6 +167,7 @@ export interface QueryManyOptions extends CallOptions {
   vectors: Float32Array;
   k?: number;
   ef?: number;
+  recall?: number;
   mode?: 'vector';
   filter?: Filter;
 }
@@ -127,6 +185,7 @@ export interface QueryManyResult {
 
 export interface MemoryRecord {
   id: number;
+  /** As it is stored: exact in the tier hot, else what its code says. */
   vector: Float32Array;
   time: number;
   source: string | null;
@@ -136,7 +195,7 @@ export interface MemoryRecord {
    * another program stored beyond the limits of this one comes back as its bytes.
    */
   payload: unknown;
-  tier: 'hot' | 'warm';
+  tier: Tier;
 }
 
 export interface ForgetResult {
@@ -171,6 +230,27 @@ export interface SegmentStats {
   linked: boolean;
 }
 
+export interface TierStats {
+  tier: Tier;
+  /** Live ones. What is in the tail or still in the log counts as hot. */
+  vectors: number;
+  /** Of their codes; ids, times, graph and codebooks are not in it. */
+  bytes: number;
+  /** Vectors by heat, in eighths of 0..1, coldest first. */
+  heat: number[];
+}
+
+export interface CodebookStats {
+  /** Of the newest; 0: none yet. */
+  id: number;
+  /** Rows it was trained on. */
+  sampleRows: number;
+  /** Share of the variance that it leaves, 0..1. */
+  distortion: number;
+  /** Codebooks trained since open. */
+  trained: number;
+}
+
 /** stats(): safe to print as JSON. Counters run since open. */
 export interface MemoryStats {
   path: string;
@@ -189,6 +269,18 @@ export interface MemoryStats {
   /** Dead rows still in segments. */
   deadRows: number;
   segments: SegmentStats[];
+  /** Hot, warm, cool, cold, archive. */
+  tiers: TierStats[];
+  /** What the byte budget makes of a heat: times this, 0..1. */
+  tierShare: number;
+  /** Bits a dimension of the records that are written next. */
+  coolBits: number;
+  coldBits: number;
+  codebook: CodebookStats;
+  /** Changes of tier, the vectors in them, and the bytes they wrote. */
+  recompressions: number;
+  recompressedVectors: number;
+  recompressedBytes: number;
   durableLsn: number;
   writtenLsn: number;
   nextId: number;
@@ -203,6 +295,8 @@ export interface MemoryStats {
   fixedBytes: number;
   liveBytes: number;
   reclaimableBytes: number;
+  /** fileBytes by the live vectors as raw f32. */
+  byteRatio: number;
   vectorBytesInserted: number;
   bytesWritten: number;
   /** Of these: log, seal and checkpoint, without compaction. */

@@ -101,6 +101,19 @@ typedef enum rve_durability {
   RVE_DURABILITY_BUFFERED = 3   /* in RAM; rve_flush() makes it durable */
 } rve_durability;
 
+/* How far down the tiers vectors may go to save bytes. Not stored: see engine.hpp. */
+typedef enum rve_profile {
+  RVE_PROFILE_EDGE = 0,      /* default: to 1 bit a dimension, within 0.30 of raw f32 */
+  RVE_PROFILE_BALANCED = 1,  /* to the 8-bit family */
+  RVE_PROFILE_PRECISE = 2    /* f32 and f16 */
+} rve_profile;
+
+/* What becomes of the f16 bytes of a vector that goes below warm. */
+typedef enum rve_originals {
+  RVE_ORIGINALS_DROP = 0,  /* default: below warm it is what its code says, for good */
+  RVE_ORIGINALS_KEEP = 1   /* they stay in the file: queries rank by them */
+} rve_originals;
+
 typedef struct rve_options {
   uint32_t bytes;        /* sizeof(rve_options) */
   uint32_t dimensions;   /* 1..RVE_DIMENSIONS_MAX; 0: the file's. Needed to create a file. */
@@ -111,6 +124,10 @@ typedef struct rve_options {
   uint64_t bytes_max;    /* refuse inserts when the file would grow beyond; 0: no bound */
   uint32_t read_only;    /* not 0: open for reading, never create */
   uint32_t reserved;     /* 0 */
+  rve_profile profile;
+  rve_originals originals;
+  uint64_t tier_bytes_max;  /* budget of the file: beyond it colder vectors move down; 0: none */
+  double tier_ratio_max;    /* the same by the live vectors as f32, 0.05..4; 0: the profile's */
 } rve_options;
 
 RVE_API void rve_options_init(rve_options *options);
@@ -159,6 +176,8 @@ typedef struct rve_query_options {
   const char *const *labels;  /* any of these; NULL with a count of 0: any */
   int64_t from_ms, to_ms;     /* with has_from, has_to */
   uint32_t has_from, has_to;
+  float recall;               /* 0.5..0.999: ef as measured to find this share; then ef is 0 */
+  uint32_t reserved;          /* 0 */
 } rve_query_options;
 
 RVE_API void rve_query_options_init(rve_query_options *options);
@@ -176,16 +195,26 @@ typedef enum rve_payload_kind {
   RVE_PAYLOAD_CBOR = 2  /* a value stored from JavaScript or MQTT */
 } rve_payload_kind;
 
+/* Precision class of a stored vector, finest first. */
+typedef enum rve_tier {
+  RVE_TIER_HOT = 0,      /* f32: as it came */
+  RVE_TIER_WARM = 1,     /* f16 */
+  RVE_TIER_COOL = 2,     /* 8-bit family */
+  RVE_TIER_COLD = 3,     /* 4-bit family */
+  RVE_TIER_ARCHIVE = 4   /* 1 bit a dimension */
+} rve_tier;
+#define RVE_TIERS 5u
+
 /* A record; all it points to lives as long as it does. */
 typedef struct rve_record {
   uint64_t id;
   int64_t time_ms;
-  const float *vector;   /* dimensions floats */
+  const float *vector;   /* dimensions floats, as the tier keeps them */
   uint32_t dimensions;
   rve_payload_kind payload_kind;
   const void *payload;   /* NULL: none */
   uint32_t payload_bytes;
-  uint32_t reserved;
+  rve_tier tier;
   const char *source;    /* NULL: none */
   const char *label;     /* NULL: none */
 } rve_record;
@@ -202,6 +231,13 @@ RVE_API rve_status rve_forget(rve_memory *memory, const uint64_t *ids, uint32_t 
 /* Deletes every record of a source. */
 RVE_API rve_status rve_forget_source(rve_memory *memory, const char *source, uint64_t *gone);
 
+#define RVE_HEAT_BINS 8u
+typedef struct rve_tier_statistics {
+  uint64_t vectors;              /* live ones; what is in the tail or the log counts as hot */
+  uint64_t bytes;                /* of their codes */
+  uint64_t heat[RVE_HEAT_BINS];  /* vectors by heat, in eighths of 0..1, coldest first */
+} rve_tier_statistics;
+
 typedef struct rve_statistics {
   uint32_t bytes;        /* sizeof(rve_statistics), set by the caller */
   uint32_t dimensions;
@@ -213,6 +249,15 @@ typedef struct rve_statistics {
   uint64_t file_bytes, fixed_bytes, live_bytes, reclaimable_bytes;
   uint64_t bytes_written, syncs, inserts, duplicates, deletes, queries;
   uint64_t holes, lost_records;
+  rve_tier_statistics tiers[RVE_TIERS];  /* by rve_tier */
+  double byte_ratio;          /* file_bytes by the live vectors as f32 */
+  double tier_share;          /* what the budget makes of a heat: times this */
+  float cool_bits, cold_bits; /* a dimension, of what is written next */
+  uint64_t codebook_id;       /* of the newest; 0: none yet */
+  uint64_t codebook_rows;     /* it was trained on */
+  double codebook_distortion; /* share of the variance that it leaves */
+  uint64_t codebooks_trained, recompressions, recompressed_rows;  /* since open */
+  uint64_t recompressed_bytes;
 } rve_statistics;
 
 #define RVE_FLAG_LATCHED 1u    /* a write failed: open again to write */
@@ -226,7 +271,7 @@ RVE_API rve_status rve_stats(rve_memory *memory, rve_statistics *stats);
 RVE_API rve_status rve_flush(rve_memory *memory);
 /* Writes a checkpoint, so that the next open replays less. */
 RVE_API rve_status rve_checkpoint(rve_memory *memory);
-/* Returns when the background has sealed, linked and compacted all it means to. */
+/* Returns when the background has sealed, linked, compacted and recompressed all it means to. */
 RVE_API rve_status rve_settle(rve_memory *memory);
 
 #ifdef __cplusplus

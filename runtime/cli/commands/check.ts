@@ -26,10 +26,11 @@ export const checkCommand: Command = {
     notes: ['--json prints { ok, damaged, lost, holes }.'],
   },
   async run(context, args) {
+    const deep = args.flag('deep');
     let report = await examine(context, args);
     const repaired = args.flag('repair') && !report.ok;
     if (repaired) {
-      if (!args.flag('json')) await print(context.stdout, asText(report));
+      if (!args.flag('json')) await print(context.stdout, asText(report, deep));
       report = await context.stores.repair(args.positional(0));
     }
     const { ok, damaged, lost, holes, notes } = report;
@@ -43,7 +44,8 @@ export const checkCommand: Command = {
         ...(repaired ? { repaired } : {}),
       });
     } else {
-      await print(context.stdout, `${repaired ? 'Repaired.\n' : ''}${asText(report)}`);
+      const text = asText(report, deep && !repaired);
+      await print(context.stdout, `${repaired ? 'Repaired.\n' : ''}${text}`);
     }
     return ok ? EXIT.fine : EXIT.damaged;
   },
@@ -70,9 +72,9 @@ async function examine(context: CliContext, args: Arguments): Promise<CheckRepor
   }
 }
 
-function asText(report: CheckReport): string {
+function asText(report: CheckReport, deep: boolean): string {
   const lines = report.ok
-    ? ['ok: every checksum holds']
+    ? [`ok: every checksum holds${deep ? ', and every graph is sound' : ''}`]
     : report.damaged.map((what) => `damaged: ${what}`);
   if (!report.ok) lines.push(`${report.lost} records lost, ${report.holes} holes in the log`);
   return `${[...lines, ...report.notes.map((note) => `note: ${note}`)].join('\n')}\n`;

@@ -47,6 +47,14 @@ export const queryCommand: Command = {
         max: 4096,
         help: 'Candidates: recall against latency.',
       },
+      {
+        name: 'recall',
+        kind: 'number',
+        value: 'R',
+        min: 0.5,
+        max: 0.999,
+        help: 'In place of --ef: the share of the true nearest to be found, as measured.',
+      },
       ...FILTER_OPTIONS,
     ],
     notes: [
@@ -59,7 +67,9 @@ export const queryCommand: Command = {
       about: !args.flag('json'),
     };
     if (params['about'] === false) delete params['about'];
-    for (const name of ['k', 'ef'] as const) {
+    if (args.text('ef') !== undefined && args.text('recall') !== undefined)
+      throw args.usage('query: give either --ef or --recall.');
+    for (const name of ['k', 'ef', 'recall'] as const) {
       const value = args.number(name);
       if (value !== undefined) params[name] = value;
     }

@@ -1,5 +1,7 @@
+import type { StoreStats } from '../context.js';
 import { withReach } from '../reach.js';
 import { EXIT, print, printJson } from '../report.js';
+import { TIER_FIGURES, tierReport } from '../tiers.js';
 import type { Command } from './spec.js';
 
 export const statsCommand: Command = {
@@ -8,16 +10,30 @@ export const statsCommand: Command = {
     summary: 'Prints the figures of a store: memory.stats(). Works beside a running daemon.',
     positionals: ['STORE'],
     options: [],
+    notes: [
+      'Tiers: hot f32, warm f16, cool 8-bit codes, cold 4-bit codes, archive 1 bit a dimension.\n' +
+        'Their bytes are those of the codes; ids, times, graph and codebooks are not in them.\n' +
+        'Heat says how often a vector is asked for, decayed: 1 just now, 0 never.',
+    ],
   },
   async run(context, args) {
     const stats = await withReach(context, args.positional(0), true, (reach) =>
       reach.ask('stats', {}),
     );
     if (args.flag('json')) await printJson(context.stdout, stats);
-    else await print(context.stdout, asText(stats as Record<string, unknown>, ''));
+    else await print(context.stdout, report(stats as StoreStats));
     return EXIT.fine;
   },
 };
+
+function report(stats: StoreStats): string {
+  const rest = Object.entries(stats).filter(([name]) => !isTierFigure(name));
+  return `${asText(Object.fromEntries(rest), '')}\n${tierReport(stats)}`;
+}
+
+function isTierFigure(name: string): boolean {
+  return (TIER_FIGURES as readonly string[]).includes(name);
+}
 
 /** `name  value` a line; what is nested is indented below its name. */
 function asText(values: Readonly<Record<string, unknown>>, indent: string): string {

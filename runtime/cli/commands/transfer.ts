@@ -69,7 +69,10 @@ export const importCommand: Command = {
     summary: 'Stores what export wrote, from stdin. Creates the store when the file says how.',
     positionals: ['STORE'],
     options: CREATE_OPTIONS,
-    notes: ['A record with an id that exists is replaced, so that an import may be run again.'],
+    notes: [
+      'A record with an id that exists is replaced, so that an import may be run again.',
+      'What is stored begins hot, and is compressed as it cools: anew, if it came from a code.',
+    ],
   },
   run: (context, args) => load(context, args, true),
 };
@@ -83,6 +86,7 @@ export const exportCommand: Command = {
     notes: [
       'The first line says dimensions and metric. A vector is v32: base64 of its f32\n' +
         'little-endian, so that every bit returns. Marks of dedupe are not exported.',
+      'It gives what is stored: of a vector below the tier hot, what its code says.',
     ],
   },
   async run(context, args) {

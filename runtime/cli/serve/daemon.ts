@@ -9,7 +9,6 @@ import pino, { type Logger } from 'pino';
 import type { Config } from '../../config/index.js';
 import type { NoveltyEvent } from '../../detect/index.js';
 import type { MqttIngest, StoredEvent } from '../../ingest/mqtt/index.js';
-import type { OpenOptions } from '../../memory/index.js';
 import type { CliContext, Store, StoreStats } from '../context.js';
 import { answer } from '../ops.js';
 import { Publisher } from '../publisher.js';
@@ -18,12 +17,11 @@ import { startSocketServer } from '../socket/index.js';
 import { Latencies } from './latencies.js';
 import { startBroker } from './mqtt.js';
 import { NoveltyWatch } from './novelty_watch.js';
+import { openOptionsOf } from './open_options.js';
 import { SelfQuery } from './self_query.js';
 import { Simulation } from './simulation.js';
-import { statusLine, statusOf } from './status.js';
+import { STATUS_LEGEND, statusLine, statusOf } from './status.js';
 
-/** Numbers in the simulated sensor's embedding, when the configuration names none. */
-const SIM_DIMENSIONS = 128;
 /** How long a stopping simulation waits for its last acknowledgements. */
 const DRAIN_MS_MAX = 5000;
 
@@ -92,7 +90,7 @@ class Daemon {
     this.#stops.push(
       this.#context.every(this.#config.serve.statusIntervalMs, () => this.#status()),
     );
-    await this.#say({ event: 'ready', url }, 'Ready. Ctrl-C stops.');
+    await this.#say({ event: 'ready', url }, `Ready. Ctrl-C stops. ${STATUS_LEGEND}`);
   }
 
   stopped(): Promise<ExitCode> {
@@ -123,23 +121,10 @@ class Daemon {
   }
 
   async #openStore(): Promise<Store> {
-    const { memory, sim } = this.#config;
+    const { memory } = this.#config;
     await mkdir(dirname(memory.path), { recursive: true });
-    const options: OpenOptions = {
-      durability: memory.durability,
-      lingerMs: memory.lingerMs,
-      intervalMs: memory.intervalMs,
-      hnswM: memory.hnswM,
-      hnswEfConstruction: memory.hnswEfConstruction,
-      hnswEfSearch: memory.hnswEfSearch,
-    };
-    const dimensions =
-      memory.dimensions === 0 && sim.kind !== 'none' ? SIM_DIMENSIONS : memory.dimensions;
-    if (dimensions !== 0) options.dimensions = dimensions;
-    if (this.#config.given.has('memory.metric')) options.metric = memory.metric;
-    if (memory.fileBytesMax !== 0) options.fileBytesMax = memory.fileBytesMax;
     const startedAt = this.#context.monotonic();
-    const store = await this.#context.stores.open(memory.path, options);
+    const store = await this.#context.stores.open(memory.path, openOptionsOf(this.#config));
     this.#store = store;
     this.#stops.push(async () => {
       const { live, durableLsn } = store.stats();

@@ -18,6 +18,7 @@ import type { Reading } from '../publisher.js';
 import { Latencies } from './latencies.js';
 import { startBroker } from './mqtt.js';
 import { NoveltyWatch } from './novelty_watch.js';
+import { openOptionsOf } from './open_options.js';
 import { SelfQuery } from './self_query.js';
 import { Simulation } from './simulation.js';
 import { statusLine, statusOf } from './status.js';
@@ -227,12 +228,17 @@ describe('Simulation', () => {
 });
 
 describe('the status line', () => {
-  it('shows rate, lsn, vectors per place, percentiles and bytes', async () => {
+  async function stats(vectors: readonly number[]) {
     const stores = new FakeStores();
     stores.make('a.rve', 2);
-    const store = await stores.open('a.rve', {});
+    const fresh = (await stores.open('a.rve', {})).stats();
+    const tiers = fresh.tiers.map((one, index) => ({ ...one, vectors: vectors[index] ?? 0 }));
+    return { ...fresh, live: 12_345, tailRows: 45, frozenRows: 300, linkedRows: 12_000, tiers };
+  }
+
+  it('shows rate, lsn, vectors, tiers, percentiles and bytes', async () => {
     const status = statusOf({
-      stats: { ...store.stats(), live: 12_345, tailRows: 45, frozenRows: 300, linkedRows: 12_000 },
+      stats: await stats([345, 0, 0, 12_000, 0]),
       stored: 30,
       elapsedMs: 1500,
       p50Ms: 0.123,
@@ -241,10 +247,78 @@ describe('the status line', () => {
       sim: { wear: 0.421, stage: 'growing' },
     });
     expect(statusLine(status)).toBe(
-      '20.0 records/s · durable lsn 7 · 12,345 vectors (tail 45, frozen 300, linked 12,000)' +
-        ' · query p50 0.12 ms p99 - · resident 90.0 MiB · file 4.0 KiB' +
-        ' · bearing growing, wear 42 %',
+      '20.0/s lsn 7 · 12k vectors, tail 45 · tiers 3/0/0/97/0% · p50 0.12 p99 -ms' +
+        ' · RSS 90M file 4.0k · wear 42%',
     );
+    expect(status.vectors).toEqual({ live: 12_345, tail: 45, frozen: 300, linked: 12_000 });
+    expect(status.tiers).toEqual({ hot: 345, warm: 0, cool: 0, cold: 12_000, archive: 0 });
+  });
+
+  it('fits 120 columns whatever the figures are, and has no tiers when empty', async () => {
+    for (const most of [99.9, 999, 999.9, 9_949, 99_999, 999_499, 999_500, 9.99e7, 9.999e11]) {
+      const full = await stats([1, 1, 1, 1, 1]);
+      const status = statusOf({
+        stats: { ...full, live: most, tailRows: most, durableLsn: most, fileBytes: most * 1024 },
+        stored: most,
+        elapsedMs: 1000,
+        p50Ms: most,
+        p99Ms: most,
+        residentBytes: most * 1024,
+        sim: { wear: 1, stage: 'severe' },
+      });
+      expect(statusLine(status).length, statusLine(status)).toBeLessThanOrEqual(120);
+      expect(statusLine(status)).toContain('tiers 20/20/20/20/20%');
+    }
+    const empty = await stats([]);
+    const line = statusLine(
+      statusOf({
+        stats: empty,
+        stored: 0,
+        elapsedMs: 1,
+        p50Ms: null,
+        p99Ms: null,
+        residentBytes: 0,
+        sim: null,
+      }),
+    );
+    expect(line).not.toContain('tiers');
+  });
+});
+
+describe('what serve tells Memory.open', () => {
+  it('passes every key of [memory] on, and leaves out a 0 that means none', () => {
+    const config = defaultConfig();
+    expect(openOptionsOf(config)).toEqual({
+      profile: 'edge',
+      originals: 'drop',
+      hotThreshold: 0.8,
+      warmThreshold: 0.4,
+      coolThreshold: 0.1,
+      coldThreshold: 0.01,
+      promotionThreshold: 1.5,
+      demotionThreshold: 0.5,
+      accessDecayHalflifeS: 3600,
+      recompressIntervalS: 300,
+      codebookSampleSize: 8192,
+      codebookUpdateFreq: 10_000,
+      durability: 'group',
+      lingerMs: 0,
+      intervalMs: 200,
+      hnswM: 16,
+      hnswEfConstruction: 100,
+      hnswEfSearch: 64,
+    });
+    Object.assign(config.memory, { bytesMax: 5, bytesRatioMax: 0.3, coolBits: 6, coldBits: 3 });
+    config.memory.coldThreshold = 0;
+    config.sim.kind = 'bearing';
+    expect(openOptionsOf(config)).toMatchObject({
+      dimensions: 128,
+      bytesMax: 5,
+      bytesRatioMax: 0.3,
+      coolBits: 6,
+      coldBits: 3,
+      coldThreshold: 0,
+    });
   });
 });
 
@@ -319,7 +393,7 @@ describe('rve serve', () => {
     }
     expect(records.get(0)).toMatchObject({ source: 'bearing-1', label: 'healthy' });
     expect(records.get(0)!.vector).toHaveLength(128);
-    expect(daemon.text()).toMatch(/records\/s · durable lsn 7 · \d+ vectors/);
+    expect(daemon.text()).toMatch(/\/s lsn 7 · \d+ vectors, tail \d+ · tiers 100(\/0){4}% · p50 /);
     daemon.stop();
     const { code, stderr } = await daemon.done;
     expect({ code, stderr: stderr.includes('"level":50') }).toEqual({ code: 0, stderr: false });

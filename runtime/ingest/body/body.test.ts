@@ -294,6 +294,12 @@ describe('query bodies and replies', () => {
       const { v, ...rest } = message;
       expect(query(body)).toMatchObject({ ...rest, vector: v });
     }
+    const byRecall = { v: VECTOR, recall: 0.95 };
+    for (const body of [encodeQueryCbor(byRecall), encodeQueryJson(byRecall)]) {
+      expect(query(body)).toMatchObject({ recall: 0.95 });
+    }
+    const asFloat = encodeQueryCbor({ v: VECTOR, recall: Math.fround(0.999) });
+    expect(query(asFloat)).toMatchObject({ recall: 0.999 });
     const reply = {
       correlation: 'c1',
       ids: [1, 2 ** 40],
@@ -312,6 +318,10 @@ describe('query bodies and replies', () => {
     ['{"v":[1,2,3,4],"k":0}', 'ERR_BODY'],
     ['{"v":[1,2,3,4],"k":1025}', 'ERR_BODY'],
     ['{"v":[1,2,3,4],"ef":4097}', 'ERR_BODY'],
+    ['{"v":[1,2,3,4],"recall":0.49}', 'ERR_BODY'],
+    ['{"v":[1,2,3,4],"recall":1}', 'ERR_BODY'],
+    ['{"v":[1,2,3,4],"recall":"0.9"}', 'ERR_BODY'],
+    ['{"v":[1,2,3,4],"recall":0.9,"ef":64}', 'ERR_BODY'],
     ['{"v":[1,2,3,4],"seq":1}', 'ERR_BODY'],
     ['{"v":[1,2,3,4],"filter":{"colour":"red"}}', 'ERR_FILTER'],
     ['{"v":[1,2,3,4],"filter":[]}', 'ERR_BODY'],

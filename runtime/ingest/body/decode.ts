@@ -10,6 +10,8 @@ import {
   EF_MAX,
   JSON_BYTES_MAX,
   K_MAX,
+  RECALL_MAX,
+  RECALL_MIN,
   TOPIC_BYTES_MAX,
 } from './limits.js';
 import type {
@@ -44,6 +46,7 @@ const QUERY_KEYS: ReadonlySet<string> = new Set([
   'id',
   'k',
   'ef',
+  'recall',
   'filter',
   'replyTo',
   'correlation',
@@ -172,6 +175,7 @@ function buildQuery(fields: Fields, format: BodyFormat, dimensions: number): Que
   const ef = positive(fields, 'ef', EF_MAX);
   if (ef !== undefined) request.ef = ef;
   const { values } = fields;
+  if (values.has('recall')) request.recall = asRecall(values.get('recall'), ef);
   if (values.has('filter')) request.filter = asFilter(values.get('filter'));
   if (values.has('replyTo'))
     request.replyTo = asText(values.get('replyTo'), 'replyTo', TOPIC_BYTES_MAX);
@@ -188,6 +192,15 @@ function positive(fields: Fields, key: string, max: number): number | undefined 
   const value = whole(fields, key, max);
   if (value === 0) throw wrong(key, `a whole number from 1 to ${max}`);
   return value;
+}
+
+function asRecall(value: unknown, ef: number | undefined): number {
+  // A sender that writes f32 says 0.999 as 0.99900001.
+  const recall = typeof value === 'number' ? Math.fround(value) : NaN;
+  if (!(recall >= RECALL_MIN && recall <= Math.fround(RECALL_MAX)))
+    throw wrong('recall', `a number from ${RECALL_MIN} to ${RECALL_MAX}`);
+  if (ef !== undefined) throw new RveError('ERR_BODY', 'recall and ef: give one of them');
+  return Math.min(value as number, RECALL_MAX);
 }
 
 function asCorrelation(value: unknown): Correlation {

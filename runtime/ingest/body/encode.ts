@@ -34,6 +34,7 @@ export interface QueryMessage {
   id?: string | number;
   k?: number;
   ef?: number;
+  recall?: number;
   filter?: WireFilter;
   replyTo?: string;
   correlation?: Correlation;

@@ -18,6 +18,8 @@ export const CORRELATION_BYTES_MAX = 256;
 /** Neighbours a query may ask for, and its candidate list (runtime/memory/types.ts). */
 export const K_MAX = 1_024;
 export const EF_MAX = 4_096;
+export const RECALL_MIN = 0.5;
+export const RECALL_MAX = 0.999;
 /**
  * Plain numbers and JSON are read in slices of this many bytes, each in its own turn of the loop:
  * 0.4 ms here when hot, under 2 ms when the code is still interpreted.

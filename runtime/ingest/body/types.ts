@@ -43,6 +43,8 @@ export interface QueryRequest {
   /** 1..1024. */
   k: number;
   ef?: number;
+  /** 0.5..0.999; never beside ef. */
+  recall?: number;
   filter?: WireFilter;
   /** A name the client gave to the request; comes back in the reply. */
   id?: string | number;

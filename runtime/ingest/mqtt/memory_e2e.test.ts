@@ -71,6 +71,7 @@ describe('with a real memory', () => {
     const query = encodeQueryCbor({
       v: vector(3),
       k: 1,
+      recall: 0.95,
       replyTo: 'rve/n1/reply/me',
       correlation: 1,
     });

@@ -65,11 +65,12 @@ export class Queries {
       topic ??= request.replyTo;
       if (request.id !== undefined) back.id = request.id;
       if (request.correlation !== undefined) back.correlation = request.correlation;
-      const { vector, k, ef, filter } = request;
+      const { vector, k, ef, recall, filter } = request;
       const hit = await memory.query({
         vector,
         k,
         ...(ef === undefined ? {} : { ef }),
+        ...(recall === undefined ? {} : { recall }),
         ...(filter === undefined ? {} : { filter }),
       });
       const { ids, scores, latencyUs, degraded } = hit;

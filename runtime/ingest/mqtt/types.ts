@@ -7,6 +7,7 @@ export interface MemoryDoor {
     vector: Float32Array;
     k: number;
     ef?: number;
+    recall?: number;
     filter?: { source?: string; label?: string | readonly string[]; from?: number; to?: number };
   }): Promise<{ ids: Float64Array; scores: Float32Array; latencyUs: number; degraded: boolean }>;
 }
