@@ -122,10 +122,10 @@ verify:
 	$(if $(HEAVY_JS),$(MAKE) test-js ONLY=.heavy.test.ts || status=1;) \
 	exit $$status
 
-## bench: the figures of the README, beside peers where they are installed; NAME="insert query"
+## bench: the figures of the README, beside peers that are installed; NAME="curves" OPTIONS="..."
 .PHONY: bench
 bench: build
-	@$(NODE) bench/run.mjs $(or $(NAME),all)
+	@$(NODE) bench/run.mjs $(or $(NAME),all) $(OPTIONS)
 
 ## tidy: import arrows (a broken one fails) and a report on the points of style
 .PHONY: tidy

@@ -1,7 +1,9 @@
 // node bench/run.mjs NAME... | all | --list   [--repeat N] [--out FOLDER] [--strict]
+//   [--rows N] [--queries N] [--sets fashion,60k,1m] [--only usearch,hnswlib] [--profile NAME]
 //
 // Prints each bench as a table with its targets and writes JSON and SVG to bench/results. --strict
-// makes a missed target an exit code of 1.
+// makes a missed target an exit code of 1. The options of the second line are for the benches that
+// bench/README.md names.
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -16,7 +18,7 @@ const BENCHES = {
   churn: 'a window of 1,000 live vectors through 50,000 inserts and deletes',
   fashion: 'Fashion-MNIST: recall and rate by ef',
   mqtt: 'acknowledged messages a second of one connection',
-  peers: 'recall against rate, beside usearch and hnswlib',
+  curves: 'recall, rate, bytes, build and cold open of every profile, beside every peer',
 };
 
 const { values, positionals } = parseArgs({
@@ -26,11 +28,26 @@ const { values, positionals } = parseArgs({
     out: { type: 'string', default: join(fileURLToPath(new URL('.', import.meta.url)), 'results') },
     strict: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
+    rows: { type: 'string' },
+    queries: { type: 'string' },
+    sets: { type: 'string' },
+    only: { type: 'string' },
+    profile: { type: 'string' },
   },
 });
 const names = positionals.includes('all') ? Object.keys(BENCHES) : positionals;
 const unknown = names.filter((name) => !(name in BENCHES));
 const repeats = Number(values.repeat);
+const count = (text) => (text === undefined ? undefined : Number(text));
+const list = (text) => text?.split(',').filter((part) => part !== '');
+const options = {
+  repeats,
+  rows: count(values.rows),
+  queries: count(values.queries),
+  sets: list(values.sets),
+  only: list(values.only),
+  profile: values.profile,
+};
 if (values.list || names.length === 0 || unknown.length > 0 || !(repeats >= 1)) {
   for (const name of unknown) console.error(`No bench is called ${name}.`);
   console.log('usage: node bench/run.mjs NAME... | all   [--repeat N] [--out FOLDER] [--strict]');
@@ -42,7 +59,7 @@ let allHeld = true;
 for (const name of names) {
   const { run } = await import(`./benches/${name}.mjs`);
   const report = new Report(name, BENCHES[name], values.out);
-  const skipped = await run(report, { repeats });
+  const skipped = await run(report, options);
   if (typeof skipped === 'string') console.log(`\n== ${name}: skipped: ${skipped}`);
   else allHeld = report.end() && allHeld;
 }

@@ -78,7 +78,7 @@ async function deleteTop(set, folder) {
   for (let q = 0; q < QUERIES; q++) {
     const vector = rowOf(set.query, q, set.dimensions);
     const { ids } = memory.querySync({ vector, k: K });
-    const wanted = new Set(exactTop(set.base, set.rows, vector, set.dimensions, K, gone));
+    const wanted = new Set(exactTop(set.base, set.rows, vector, set.dimensions, K, { skip: gone }));
     full = Math.min(full, ids.length);
     for (const id of ids) {
       if (wanted.has(id)) hits++;

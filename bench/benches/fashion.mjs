@@ -6,7 +6,7 @@ import { insertRows } from '../lib/fill.mjs';
 import { scratchFolder } from '../lib/machine.mjs';
 import { median } from '../lib/numbers.mjs';
 import { fashion } from '../lib/sets.mjs';
-import { sweepOf } from '../lib/sweep.mjs';
+import { sweepsOf } from '../lib/sweep.mjs';
 
 const EFS = [10, 16, 24, 32, 48, 64, 96, 128, 200];
 
@@ -22,7 +22,7 @@ async function measure(report, set, metric, repeats) {
   report.figure(`${metric}: insert, batches of 100`, 'vec/s', [set.rows / inserted]);
   report.figure(`${metric}: build, to settled`, 'vec/s', [set.rows / settled]);
   const search = (vector, k, ef) => memory.querySync({ vector, k, ef }).ids;
-  const points = EFS.map((ef) => sweepOf(search, set, ef, repeats));
+  const points = await sweepsOf(search, set, EFS, repeats);
   for (const wanted of [0.95, 0.99]) {
     const at = points.find((p) => p.recall >= wanted) ?? points.at(-1);
     report.figure(`${metric}: recall@10 at ef ${at.ef}`, '', [at.recall], ['>=', wanted]);

@@ -9,7 +9,7 @@ import { insertRows } from '../lib/fill.mjs';
 import { scratchFolder } from '../lib/machine.mjs';
 import { median, quantile } from '../lib/numbers.mjs';
 import { rowOf, sensors } from '../lib/sets.mjs';
-import { passOf, sweepOf } from '../lib/sweep.mjs';
+import { passOf, sweepsOf } from '../lib/sweep.mjs';
 
 const K = 10;
 const EFS = [16, 24, 32, 48, 64, 96, 128, 256];
@@ -129,7 +129,7 @@ export async function run(report, { repeats }) {
   const { tailRows, frozenRows, kernels } = memory.stats();
   report.kernels(kernels);
   const search = (vector, k, ef) => memory.querySync({ vector, k, ef }).ids;
-  const fresh = passOf(search, set, EF_OF_LATENCIES);
+  const fresh = await passOf(search, set, EF_OF_LATENCIES);
   report.figure('recall@10 at once after inserting, ef 64', '', [fresh.recall], ['>=', 0.95]);
   report.figure('querySync p50 at once after inserting', 'ms', [fresh.p50]);
   report.note(`at once after inserting: ${tailRows} rows in the tail, ${frozenRows} frozen`);
@@ -142,7 +142,7 @@ export async function run(report, { repeats }) {
   );
   recallFigures(
     report,
-    EFS.map((ef) => sweepOf(search, set, ef, repeats)),
+    await sweepsOf(search, set, EFS, repeats),
   );
 
   const mqtt = await startMqtt({

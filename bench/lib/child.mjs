@@ -6,32 +6,39 @@ import { fileURLToPath } from 'node:url';
 export class Child {
   #process;
   #waiting = [];
+  #ended = null;
 
-  /** @param name a file of bench/children, without its ending */
-  constructor(name, execArgv = []) {
+  /**
+   * @param name a file of bench/children, without its ending
+   * @param options as fork() takes them; `stdout: 'ignore'` for libraries that talk
+   */
+  constructor(name, { stdout = 'inherit', ...options } = {}) {
     const file = fileURLToPath(new URL(`../children/${name}.mjs`, import.meta.url));
-    this.#process = fork(file, { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#process = fork(file, { stdio: ['ignore', stdout, 'inherit', 'ipc'], ...options });
     this.#process.on('message', ({ error, value }) => {
       const call = this.#waiting.shift();
       if (error === undefined) call.resolve(value);
       else call.reject(new Error(`${name}: ${error}`));
     });
     this.#process.on('exit', (code, signal) => {
+      this.#ended = `${name} ended: ${signal ?? code}`;
       for (const call of this.#waiting.splice(0)) {
-        call.reject(new Error(`${name} ended: ${signal ?? code}`));
+        call.reject(new Error(this.#ended));
       }
     });
   }
 
   ask(command, data = {}) {
     return new Promise((resolve, reject) => {
+      if (this.#ended !== null) return reject(new Error(this.#ended));
       this.#waiting.push({ resolve, reject });
-      this.#process.send({ command, data });
+      return this.#process.send({ command, data });
     });
   }
 
   /** Ends it without a chance to tidy up: what a power switch leaves a process. */
   async kill() {
+    if (this.#ended !== null) return;
     const ended = once(this.#process, 'exit');
     this.#process.kill('SIGKILL');
     await ended;

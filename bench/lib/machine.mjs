@@ -1,6 +1,6 @@
 // The machine that a figure was taken on, and what the kernel knows of this process and of files.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 
@@ -69,6 +69,17 @@ export function evict(path) {
   const { status } = spawnSync('dd', args, { stdio: 'ignore' });
   if (status !== 0) throw new Error(`dd could not evict ${path}`);
 }
+
+const filesOf = (folder) =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+
+/** Sizes of all files in a folder and below, bytes; holes count. */
+export const folderBytes = (folder) =>
+  filesOf(folder).reduce((sum, path) => sum + statSync(path).size, 0);
+
+export const evictFolder = (folder) => filesOf(folder).forEach(evict);
 
 /** Bytes of a file in the page cache; NaN where util-linux's fincore is absent. */
 export function cachedBytes(path) {

@@ -1,7 +1,9 @@
 // A small writer of line and point charts. Axes linear or logarithmic; no library.
 
 const WIDTH = 720,
-  HEIGHT = 420;
+  HEIGHT_MIN = 420;
+/** Between two lines of the legend. */
+const LINE = 17;
 const LEFT = 84,
   RIGHT = 190,
   TOP = 44,
@@ -67,18 +69,19 @@ function scale(values, { log = false, from, to }, a, b) {
 
 /**
  * A chart as SVG text. `series`: [{ name, points: [[x, y], ...] }]; `x`, `y`: { title, log, from,
- * to }; `target`: { y | x, text } draws a dashed line.
+ * to }; `target`: { y | x, text } draws a dashed line. A series that is `strong` is drawn thicker.
  */
 export function chart({ title, subtitle = '', series, x, y, target }) {
+  const height = Math.max(HEIGHT_MIN, TOP + series.length * LINE + BOTTOM);
   const right = WIDTH - RIGHT,
-    bottom = HEIGHT - BOTTOM;
+    bottom = height - BOTTOM;
   const all = series.flatMap((s) => s.points);
   const xs = scale([...all.map((p) => p[0]), ...(target?.x ? [target.x] : [])], x, LEFT, right);
   const ys = scale([...all.map((p) => p[1]), ...(target?.y ? [target.y] : [])], y, bottom, TOP);
   const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}"`,
-    ` height="${HEIGHT}" font-family="sans-serif" font-size="12" fill="#222">`,
-    `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}"`,
+    ` height="${height}" font-family="sans-serif" font-size="12" fill="#222">`,
+    `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
     `<text x="${LEFT}" y="18" font-size="15" font-weight="bold">${escaped(title)}</text>`,
     `<text x="${LEFT}" y="34" font-size="11" fill="#666">${escaped(subtitle)}</text>`,
   ];
@@ -98,7 +101,7 @@ export function chart({ title, subtitle = '', series, x, y, target }) {
   }
   parts.push(
     `<path d="M${LEFT} ${TOP}V${bottom}H${right}" fill="none" stroke="#444"/>`,
-    `<text x="${(LEFT + right) / 2}" y="${HEIGHT - 14}" text-anchor="middle">`,
+    `<text x="${(LEFT + right) / 2}" y="${height - 14}" text-anchor="middle">`,
     `${escaped(x.title)}</text>`,
     `<text transform="translate(18 ${(TOP + bottom) / 2}) rotate(-90)" text-anchor="middle">`,
     `${escaped(y.title)}</text>`,
@@ -123,18 +126,24 @@ function targetLine(target, xs, ys, right, bottom) {
   ];
 }
 
-function drawn({ name, points }, index, xs, ys, right) {
+function drawn({ name, points, strong = false }, index, xs, ys, right) {
   const colour = COLOURS[index % COLOURS.length];
+  // Beyond the colours, dashes and rings tell the series apart.
+  const again = index >= COLOURS.length;
+  const dash = again ? ` stroke-dasharray="${index >= 2 * COLOURS.length ? '2 3' : '7 3'}"` : '';
   const shown = points.filter((p) => p.every(Number.isFinite));
   const places = shown.map(([px, py]) => [xs.at(px).toFixed(1), ys.at(py).toFixed(1)]);
   const line = places.map(([px, py], i) => `${i === 0 ? 'M' : 'L'}${px} ${py}`).join('');
-  const y = TOP + 10 + index * 18;
+  const y = TOP + 10 + index * LINE;
+  const width = strong ? 3.2 : 1.6;
+  const fill = again ? '#fff' : colour;
+  const mark = (px, py) =>
+    `<circle cx="${px}" cy="${py}" r="${strong ? 4 : 3}" fill="${fill}" stroke="${colour}"/>`;
   return [
-    `<path d="${line}" fill="none" stroke="${colour}" stroke-width="1.8"/>`,
-    ...(places.length > 60
-      ? []
-      : places.map(([px, py]) => `<circle cx="${px}" cy="${py}" r="3" fill="${colour}"/>`)),
-    `<path d="M${right + 10} ${y - 4}h18" stroke="${colour}" stroke-width="3"/>`,
+    `<path d="${line}" fill="none" stroke="${colour}" stroke-width="${width}"${dash}/>`,
+    ...(places.length > 60 ? [] : places.map(([px, py]) => mark(px, py))),
+    `<path d="M${right + 10} ${y - 4}h18" stroke="${colour}" stroke-width="${width}"${dash}/>`,
+    mark(right + 19, y - 4),
     `<text x="${right + 34}" y="${y}" font-size="11">${escaped(name)}</text>`,
   ];
 }
