@@ -51,16 +51,18 @@ class EngineImpl final : public Engine {
     context_.dims = identity.dimensions;
     context_.kind = static_cast<DistanceKind>(identity.metric);
     context_.rotation = rotation_.get();
+    context_.shelf = &shelf_;
     state_ = std::make_unique<LiveState>(store_.get(), context_);
     RVE_TRY(state_->restore());
     RVE_TRY(store_->finishOpen());
     committer_ =
         std::make_unique<Committer>(store_.get(), state_.get(), options_, options_.clock);
-    searcher_ = std::make_unique<Searcher>(state_.get(), store_.get(), context_, options_.clock,
-                                           options.tuning.ef_search);
     reader_ = std::make_unique<Reader>(state_.get(), store_.get(), context_);
     maintenance_ = std::make_unique<Maintenance>(store_.get(), state_.get(), committer_.get(),
                                                  context_, options_);
+    searcher_ = std::make_unique<Searcher>(state_.get(), store_.get(), context_, options_.clock,
+                                           options.tuning.ef_search,
+                                           maintenance_->tiers().heatScale());
     if (!options.tuning.all_manual) startThreads();
     return {};
   }
@@ -177,6 +179,7 @@ class EngineImpl final : public Engine {
   Status check(bool deep, CheckReport* out) override { return reader_->check(deep, out); }
 
   Stats stats() override;
+  void setHeatNow(uint64_t active_ms) override { state_->setHeatNow(active_ms); }
 
   uint32_t atomicRows() const override {
     PutShape shape;
@@ -234,6 +237,8 @@ class EngineImpl final : public Engine {
   }
 
  private:
+  // Costs some ns a row.
+  void addTiers(const Version& version, Stats* s) const;
   Status refuseIfClosed() const {
     return closed_.load(std::memory_order_acquire) ? Status(Code::kClosed) : Status();
   }
@@ -312,6 +317,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<Clock> own_clock_;
   std::unique_ptr<Rng> own_rng_;
   std::unique_ptr<Rotation> rotation_;
+  CodebookShelf shelf_;
   SegmentContext context_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<LiveState> state_;
@@ -365,6 +371,28 @@ Status EngineImpl::close() {
   return close_status_;
 }
 
+void EngineImpl::addTiers(const Version& version, Stats* s) const {
+  const auto count = [&](Tier tier, float heat, size_t bytes) {
+    TierStats& t = s->tiers[static_cast<uint32_t>(tier)];
+    t.rows++;
+    t.bytes += bytes;
+    const auto bin = static_cast<uint32_t>(heat * static_cast<float>(kStatsHeatBins));
+    t.heat[std::min(bin, kStatsHeatBins - 1)]++;
+  };
+  const uint64_t now_ms = state_->heatNowMs();
+  const HeatScale& scale = maintenance_->tiers().heatScale();
+  for (uint64_t i = 0; i < version.tail_live; i++) count(Tier::kHot, 1, size_t{context_.dims} * 4);
+  for (const auto& segment : *version.segments) {
+    if (segment->unusable()) continue;
+    const HeatTable* heat = segment->heatIfLoaded();
+    for (uint32_t row = 0; row < segment->rows(); row++) {
+      if (segment->marks().isDead(row)) continue;
+      const float h = heat == nullptr ? 1.0f : scale.at(heat->moment(row), now_ms);
+      count(segment->tierOf(row), h, segment->recordBytesOf(row));
+    }
+  }
+}
+
 Stats EngineImpl::stats() {
   Stats s;
   const CommitterStats& c = committer_->stats();
@@ -389,7 +417,16 @@ Stats EngineImpl::stats() {
       s.segments.push_back(one);
     }
     s.degraded = state_->degraded(*version);
+    addTiers(*version, &s);
   }
+  const TierFigures tiers = maintenance_->tiers().figures();
+  s.tier_share = tiers.share;
+  s.cool_bits = tiers.cool_bits;
+  s.cold_bits = tiers.cold_bits;
+  s.codebook_id = tiers.codebook_id;
+  s.codebook_rows = tiers.codebook_rows;
+  s.codebook_distortion = tiers.codebook_distortion;
+  s.codebooks_trained = tiers.codebooks_trained;
   s.durable_lsn = c.durable_lsn;
   s.written_lsn = c.written_lsn;
   s.next_id = c.next_id;
@@ -403,6 +440,8 @@ Stats EngineImpl::stats() {
   const uint64_t fixed = 6ull * context_.layout.page_bytes + c.fixed_chunks * chunk;
   s.fixed_bytes = std::min(s.file_bytes - std::min(s.file_bytes, s.reclaimable_bytes), fixed);
   s.live_bytes = s.file_bytes - std::min(s.file_bytes, s.reclaimable_bytes + s.fixed_bytes);
+  const double raw = static_cast<double>(s.live) * context_.dims * 4;
+  s.byte_ratio = raw > 0 ? static_cast<double>(s.file_bytes) / raw : 0;
   s.vector_bytes_inserted = c.vector_bytes;
   s.bytes_written_ingest = c.log_bytes + c.checkpoint_bytes + m.freeze_bytes;
   s.bytes_written = s.bytes_written_ingest + m.link_bytes + m.compact_bytes;
@@ -412,6 +451,9 @@ Stats EngineImpl::stats() {
   s.freezes = m.freezes;
   s.links = m.links;
   s.compactions = m.compactions;
+  s.recompressions = m.recompressions;
+  s.recompressed_rows = m.recompressed_rows;
+  s.recompressed_bytes = m.recompressed_bytes;
   s.inserts = c.inserts;
   s.duplicates = c.duplicates;
   s.deletes = c.deletes;

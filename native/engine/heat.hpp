@@ -7,6 +7,7 @@
 //   z = t + T log2 h(t),    h(t) = 2^((z - t) / T),
 // does not move while time passes: one number a record, and decay writes nothing.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -38,13 +39,27 @@ class HeatTable {
     return (static_cast<int64_t>(steps_[row].load(std::memory_order_relaxed)) - kBias) * kStepMs;
   }
   void set(uint32_t row, int64_t moment);
+  // In the file: steps of 65,536 ms, a fiftieth of the usual half-life.
+  static uint64_t storedOf(int64_t moment) {
+    return static_cast<uint64_t>(std::max(int64_t{0}, (moment >> kStoredShift) + kStoredBias));
+  }
+  static int64_t momentOfStored(uint64_t stored) {
+    return (static_cast<int64_t>(stored & 0xFFFFFFFF) - kStoredBias) * (int64_t{1} << kStoredShift);
+  }
+  // What is nearly at its hottest is left alone: most touches then cost one load.
   void touch(uint32_t row, const HeatScale& scale, uint64_t now_ms) {
-    set(row, scale.touched(moment(row), now_ms));
+    const int64_t before = moment(row);
+    const double age_ms = static_cast<double>(now_ms) - static_cast<double>(before);
+    if (age_ms < scale.half_life_ms * kFreshShare) return;
+    set(row, scale.touched(before, now_ms));
   }
 
  private:
+  static constexpr double kFreshShare = 1.0 / 64;  // of a half-life: heat above 0.989
   // Moments before the memory began (a record that was cold from the start) are negative.
   static constexpr int64_t kBias = int64_t{1} << 30;
+  static constexpr int kStoredShift = 16;
+  static constexpr int64_t kStoredBias = kBias * kStepMs >> kStoredShift;
   uint32_t rows_ = 0;
   std::unique_ptr<std::atomic<uint32_t>[]> steps_;
 };

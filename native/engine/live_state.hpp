@@ -64,6 +64,12 @@ class LiveState {
   uint64_t liveCount() const { return live_.load(std::memory_order_relaxed); }
   uint64_t lostRecords() const { return lost_records_; }
   void addLost(uint64_t records) { lost_records_ += records; }
+  // Active time that heat counts in: the store's, or the one given in its place.
+  uint64_t heatNowMs() const {
+    const uint64_t given = heat_now_ms_.load(std::memory_order_relaxed);
+    return given > 0 ? given : store_->logicalMs();
+  }
+  void setHeatNow(uint64_t now_ms) { heat_now_ms_.store(now_ms, std::memory_order_relaxed); }
   // True if something of what the Version shows cannot be read. Any thread.
   bool degraded(const Version& version) const;
 #ifdef RVE_MUTATIONS
@@ -106,6 +112,7 @@ class LiveState {
   std::atomic<uint64_t> seen_ids_{0};  // one above the largest id applied
   std::atomic<uint64_t> next_segment_id_{1};
   std::atomic<uint64_t> live_{0};
+  std::atomic<uint64_t> heat_now_ms_{0};
   uint64_t lost_records_ = 0;
   bool tail_damaged_ = false;
 #ifdef RVE_MUTATIONS

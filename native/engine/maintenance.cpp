@@ -5,18 +5,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
+
+#include "engine/compaction_pick.hpp"
 
 namespace rve {
 namespace {
 
-// Segments of one size class are merged when there are this many: each row is then rewritten about
-// log4(rows / freeze_rows) times.
-constexpr size_t kMergeFanIn = 4;
-// Rows are left in the log only if they fill it this well; else they are copied and the log is
-// freed.
-constexpr double kAdoptFillMin = 0.8;
-constexpr double kAdoptFillKeep = 0.5;
+// A segment of this many freezes is worth coding: a smaller one will be merged soon.
+constexpr uint32_t kRecodeFreezes = 4;
+// Share of a segment's records that must belong elsewhere before all are written again; a memory
+// that settles is tidier.
+constexpr double kChangingMin = 0.1;
+constexpr double kChangingSettled = 0.02;
 // A settled memory keeps fewer rows than these in its tail: they are scanned exactly in
 // microseconds.
 constexpr uint64_t kSettleRows = 256;
@@ -32,7 +32,7 @@ void lowerPriority() {
 Maintenance::Maintenance(Store* store, LiveState* state, Committer* committer,
                          const SegmentContext& context, const OpenOptions& options)
     : store_(store), state_(state), committer_(committer), context_(context), options_(options),
-      writer_(store, context) {}
+      writer_(store, context), tiers_(store, state, context, options) {}
 
 Maintenance::~Maintenance() { stopThread(); }
 
@@ -91,7 +91,9 @@ void Maintenance::threadMain() {
       // Full or failing: more commits do not help, time or freed space may.
       wakeup_.wait_for(lock, kRetryAfter, [this] { return stopping_ || !settle_waiters_.empty(); });
     } else {
-      wakeup_.wait(lock, [this] { return woken_ || stopping_; });
+      // Heat falls by itself: what it means for the tiers is looked at now and then.
+      wakeup_.wait_for(lock, std::chrono::seconds(options_.tiers.recompress_interval_s),
+                       [this] { return woken_ || stopping_; });
     }
   }
 }
@@ -108,7 +110,9 @@ Status Maintenance::runOne(bool* did) {
   if (*did) return {};
   RVE_TRY(link(did));
   if (*did) return {};
-  return compact(false, did);
+  RVE_TRY(compact(false, did));
+  if (*did) return {};
+  return recompress(false, did);
 }
 
 Status Maintenance::settleDown(bool* did) {
@@ -119,7 +123,9 @@ Status Maintenance::settleDown(bool* did) {
   const bool large_log =
       s.fixed_chunks.load(std::memory_order_relaxed) > 3 * context_.layout.log_run_chunks_min;
   if (rows >= kSettleRows || (rows > 0 && large_log)) return freeze(did);
-  return compact(true, did);
+  RVE_TRY(compact(true, did));
+  if (*did) return {};
+  return recompress(true, did);
 }
 
 // Reads ahead what a job is about to read in order (the view is advised for random access).
@@ -155,7 +161,7 @@ Status Maintenance::run(Job job, bool* did) {
     case Job::kCompact:
       return compact(false, did);
     case Job::kRecompress:
-      return {};
+      return recompress(false, did);
     case Job::kCheckpoint:
     case Job::kShrinkLog:
       break;
@@ -199,7 +205,8 @@ Status Maintenance::freeze(bool* did) {
   }
   if (first == end) return {};
   *did = true;
-  auto source = std::make_shared<RowSource>(context_.view, blocks, first, Segments());
+  auto source = std::make_shared<RowSource>(context_.view, blocks, first, Segments(),
+                                            state_->heatNowMs());
   std::vector<RowRef> rows;
   for (uint64_t ordinal = first; ordinal < end; ordinal++) {
     const RowRef ref{0, static_cast<uint32_t>(ordinal - first)};
@@ -225,6 +232,7 @@ Status Maintenance::freeze(bool* did) {
     written->entry.lsn_to = lsn;
     std::shared_ptr<const Segment> segment;
     RVE_TRY(Segment::open(context_, written->entry, written->pins, nullptr, true, &segment));
+    RVE_TRY(segment->loadHeat());
     edit->prepared.emplace(segment->id(), segment);
     edit->edit.adds.push_back({written->entry, {}});
     edit->fill_dead = [source, written](SegmentEdit* e) {
@@ -264,6 +272,7 @@ Status Maintenance::link(bool* did) {
   std::shared_ptr<const Segment> linked;
   RVE_TRY(Segment::open(context_, written.entry, written.pins, target->sharedMarks(), true,
                         &linked));
+  const_cast<Segment&>(*linked).shareHeat(*target);
   auto edit = std::make_unique<EditCall>();
   edit->type = RecordType::kReplace;
   edit->edit.drops.push_back(target->id());
@@ -276,91 +285,133 @@ Status Maintenance::link(bool* did) {
   return {};
 }
 
-// Whether the log runs that these segments read in place hold too little of what is alive. A run
-// that several segments share counts in parts.
-bool Maintenance::adoptedIsSparse(const Segments& inputs, const Segments& all) const {
-  std::map<uint32_t, uint32_t> sharers;
-  for (const auto& segment : all) {
-    for (const Run& run : segment->entry().adopted) sharers[run.first_chunk]++;
+Status Maintenance::compact(bool settling, bool* did) {
+  Segments inputs, all;
+  {
+    const VersionHold version = state_->hold();
+    all = *version->segments;
+    inputs = pickToCompact(all, context_, options_.tuning, settling);
   }
-  double run_bytes = 0, live_bytes = 0;
-  for (const auto& segment : inputs) {
-    if (segment->entry().adopted.empty()) continue;
-    for (const Run& run : segment->entry().adopted) {
-      run_bytes += static_cast<double>(runBytes(context_.layout, run)) / sharers[run.first_chunk];
-    }
-    live_bytes += static_cast<double>(segment->rows() - segment->marks().deadCount()) *
-                  context_.dims * 4;
-  }
-  return run_bytes > 0 && live_bytes < kAdoptFillKeep * run_bytes;
-}
-
-// The smallest segments, as many as one segment may hold: the graph of the largest is taken over.
-static Segments pickAllThatFit(const Segments& segments, uint32_t rows_max) {
-  Segments usable;
-  for (const auto& segment : segments) {
-    if (!segment->unusable() && !segment->damaged()) usable.push_back(segment);
-  }
-  std::sort(usable.begin(), usable.end(),
-            [](const auto& a, const auto& b) { return a->rows() < b->rows(); });
+  if (inputs.empty()) return {};
+  *did = true;
   uint64_t rows = 0;
-  Segments picked;
-  for (const auto& segment : usable) {
+  bool in_tiers = false;
+  for (const auto& segment : inputs) {
     rows += segment->rows();
-    if (rows > rows_max) break;
-    picked.push_back(segment);
+    in_tiers = in_tiers || segment->tiers() != nullptr;
   }
-  return picked.size() >= 2 ? picked : Segments();
-}
-
-// What is worth rewriting: a segment with too many dead rows, one that keeps a sparse log alive,
-// else the smallest class that has enough members to merge.
-std::vector<std::shared_ptr<const Segment>> Maintenance::pickToCompact(
-    const Segments& segments, bool settling) const {
-  uint64_t newest = 0;
-  for (const auto& segment : segments) newest = std::max(newest, segment->id());
-  for (const auto& segment : segments) {
-    if (segment->unusable()) continue;
-    const double dead = segment->marks().deadCount();
-    if (dead > 0 && dead >= options_.tuning.dead_ratio_compact * segment->rows()) return {segment};
-    // The newest ones share a run with the tail, which will fill it.
-    if (segment->id() + 2 < newest && adoptedIsSparse({segment}, segments)) return {segment};
-  }
-  if (settling) return pickAllThatFit(segments, options_.tuning.segment_rows_max);
-  std::map<int, Segments> classes;
-  for (const auto& segment : segments) {
-    if (segment->unusable() || segment->damaged()) continue;
-    const uint32_t unit = std::max(1u, options_.tuning.freeze_rows);
-    const uint32_t multiple = std::max(1u, segment->rows() / unit);
-    classes[static_cast<int>(std::bit_width(multiple) - 1) / 2].push_back(segment);
-  }
-  for (auto& [size_class, members] : classes) {
-    if (members.size() < kMergeFanIn) continue;
-    uint64_t rows = 0;
-    std::vector<std::shared_ptr<const Segment>> picked;
-    for (const auto& segment : members) {
-      if (rows + segment->rows() > options_.tuning.segment_rows_max) break;
-      rows += segment->rows();
-      picked.push_back(segment);
-    }
-    if (picked.size() >= 2) return picked;
-  }
+  if (tiers_.recodesAlways() && (settling || rows >= recodeRowsMin())) in_tiers = true;
+  RVE_TRY(rewrite(inputs, all, in_tiers));
+  stats_.compactions.fetch_add(1, std::memory_order_relaxed);
   return {};
 }
 
-Status Maintenance::compact(bool settling, bool* did) {
-  std::vector<std::shared_ptr<const Segment>> inputs;
+// Merges segments of fewer rows first: most rows are then coded once on their way to their size.
+uint64_t Maintenance::recodeRowsMin() const {
+  return uint64_t{kRecodeFreezes} * options_.tuning.freeze_rows;
+}
+
+// A segment whose records belong in other tiers, or that is not in tiers yet and should be.
+Status Maintenance::recompress(bool settling, bool* did) {
   Segments all;
   {
     const VersionHold version = state_->hold();
     all = *version->segments;
-    inputs = pickToCompact(all, settling);
   }
-  if (inputs.empty()) return {};
+  std::shared_ptr<const Segment> target;
+  const auto usable = [](const Segment& segment) {
+    return segment.linked() && !segment.unusable() && !segment.damaged();
+  };
+  for (const auto& segment : all) {
+    const bool waits = tiers_.recodesAlways() && segment->tiers() == nullptr && usable(*segment) &&
+                       (settling || segment->rows() >= recodeRowsMin());
+    if (waits && target == nullptr) target = segment;
+  }
+  const uint64_t now_ms = state_->heatNowMs();
+  const bool look = settling || options_.tuning.all_manual || now_ms >= next_look_ms_;
+  if (target == nullptr && look) {
+    TierPlan plan;
+    RVE_TRY(tiers_.plan(all, &plan));
+    const double least = settling ? kChangingSettled : kChangingMin;
+    for (const auto& segment : all) {
+      if (!usable(*segment) || tiers_.changing(plan, *segment) < least) continue;
+      target = segment;
+      break;
+    }
+    if (target == nullptr) {
+      next_look_ms_ = now_ms + uint64_t{options_.tiers.recompress_interval_s} * 1000;
+    }
+  }
+  if (target == nullptr) return {};
   *did = true;
+  RVE_TRY(rewrite({target}, all, true));
+  stats_.recompressions.fetch_add(1, std::memory_order_relaxed);
+  return {};
+}
+
+// The live rows of the inputs, in the order that they will stand in: as they are, or by tier and
+// id.
+Status Maintenance::orderRows(const Segments& inputs, const TierPlan* plan,
+                              std::vector<RowRef>* rows) const {
+  std::vector<uint64_t> ids;
+  for (uint32_t i = 0; i < inputs.size(); i++) {
+    const Segment& segment = *inputs[i];
+    for (uint32_t row = 0; row < segment.rows(); row++) {
+      if (segment.marks().isDead(row)) continue;
+      RowRef ref{i + 1, row, Tier::kHot};
+      if (plan != nullptr) ref.tier = tiers_.wanted(*plan, segment, row);
+      rows->push_back(ref);
+    }
+  }
+  if (plan == nullptr) return {};
+  struct Keyed {
+    uint64_t id;
+    RowRef ref;
+  };
+  std::vector<Keyed> keyed;
+  keyed.reserve(rows->size());
+  for (const RowRef& ref : *rows) {
+    uint64_t id = 0;
+    // A damaged row has no place; it is left out later.
+    if (!inputs[ref.input - 1]->idOf(ref.row, &id)) id = kIdMax;
+    keyed.push_back({id, ref});
+  }
+  std::sort(keyed.begin(), keyed.end(), [](const Keyed& a, const Keyed& b) {
+    return a.ref.tier != b.ref.tier ? a.ref.tier < b.ref.tier : a.id < b.id;
+  });
+  for (size_t i = 0; i < keyed.size(); i++) (*rows)[i] = keyed[i].ref;
+  return {};
+}
+
+// The graph of the largest input is taken over; the rows of the others are inserted.
+void Maintenance::takeOverGraph(const Segments& inputs, const std::vector<RowRef>& rows,
+                                SegmentJob* job) const {
+  const Segment* largest = nullptr;
+  uint32_t largest_input = 0;
+  for (uint32_t i = 0; i < inputs.size(); i++) {
+    const Segment& segment = *inputs[i];
+    if (!segment.linked() || segment.damaged() || !segment.graphIsWhole()) continue;
+    if (largest != nullptr && segment.rows() <= largest->rows()) continue;
+    largest = &segment;
+    largest_input = i + 1;
+  }
+  if (largest == nullptr) return;
+  job->old_graph = &largest->graph();
+  job->old_to_new.assign(largest->rows(), kNoRow);
+  for (uint32_t row = 0; row < rows.size(); row++) {
+    if (rows[row].input == largest_input) job->old_to_new[rows[row].row] = row;
+  }
+}
+
+// Compaction and recompression are one: the live rows of some segments become a new one, which
+// takes their place by one REPLACE (R12).
+Status Maintenance::rewrite(const Segments& inputs, const Segments& all, bool in_tiers) {
   for (const auto& segment : inputs) prefetch(*segment);
-  auto source =
-      std::make_shared<RowSource>(context_.view, std::make_shared<TailBlocks>(), 0, inputs);
+  TierPlan plan;
+  if (in_tiers) RVE_TRY(tiers_.plan(all, &plan));
+  for (const auto& segment : inputs) RVE_TRY(segment->loadHeat());
+  auto source = std::make_shared<RowSource>(context_.view, std::make_shared<TailBlocks>(), 0,
+                                            inputs, state_->heatNowMs());
   SegmentJob job;
   job.link = true;
   job.epoch = store_->log().epoch();
@@ -368,28 +419,18 @@ Status Maintenance::compact(bool settling, bool* did) {
   job.graph.ef_construction = options_.tuning.hnsw_ef_construction;
   job.keep_going = [this] { return keepGoing(); };
   job.on_step = options_.tuning.on_step;
-  job.keep_adopted = inputs.size() > 1 && !adoptedIsSparse(inputs, all);
-  // The graph of the largest input is taken over; the rows of the others are inserted.
-  const Segment* largest = nullptr;
-  uint32_t largest_input = 0;
+  job.keep_adopted =
+      !in_tiers && inputs.size() > 1 && !adoptedIsSparse(inputs, all, context_);
   std::vector<RowRef> rows;
-  for (uint32_t i = 0; i < inputs.size(); i++) {
-    if (inputs[i]->linked() && !inputs[i]->damaged() && inputs[i]->graphIsWhole() &&
-        (largest == nullptr || inputs[i]->rows() > largest->rows())) {
-      largest = inputs[i].get();
-      largest_input = i + 1;
-    }
-    for (uint32_t row = 0; row < inputs[i]->rows(); row++) {
-      if (!inputs[i]->marks().isDead(row)) rows.push_back({i + 1, row});
-    }
+  RVE_TRY(orderRows(inputs, in_tiers ? &plan : nullptr, &rows));
+  TierJob tiers;
+  if (in_tiers && !rows.empty()) {
+    RVE_TRY(tiers_.jobFor(plan, *source, rows, job.keep_going, &tiers));
+    job.tiers = &tiers;
+    // Rows are ordered by tier: the last one is in the lowest.
+    job.nav_records = rows.back().tier <= Tier::kWarm;
   }
-  if (largest != nullptr) {
-    job.old_graph = &largest->graph();
-    job.old_to_new.assign(largest->rows(), kNoRow);
-    for (uint32_t row = 0; row < rows.size(); row++) {
-      if (rows[row].input == largest_input) job.old_to_new[rows[row].row] = row;
-    }
-  }
+  takeOverGraph(inputs, rows, &job);
   auto written = std::make_shared<WrittenSegment>();
   const size_t wanted = rows.size();
   if (!rows.empty()) {
@@ -407,6 +448,7 @@ Status Maintenance::compact(bool settling, bool* did) {
     written->entry.lsn_to = inputs.back()->entry().lsn_to;
     std::shared_ptr<const Segment> segment;
     RVE_TRY(Segment::open(context_, written->entry, written->pins, nullptr, true, &segment));
+    RVE_TRY(segment->loadHeat());
     edit->prepared.emplace(segment->id(), segment);
     edit->edit.adds.push_back({written->entry, {}});
     edit->fill_dead = [source, written](SegmentEdit* e) {
@@ -416,8 +458,11 @@ Status Maintenance::compact(bool settling, bool* did) {
     };
   }
   RVE_TRY(publish(std::move(edit)));
-  stats_.compactions.fetch_add(1, std::memory_order_relaxed);
   stats_.compact_bytes.fetch_add(written->bytes_written, std::memory_order_relaxed);
+  if (in_tiers) {
+    stats_.recompressed_rows.fetch_add(written->rows.size(), std::memory_order_relaxed);
+    stats_.recompressed_bytes.fetch_add(written->bytes_written, std::memory_order_relaxed);
+  }
   return {};
 }
 

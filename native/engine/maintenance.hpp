@@ -1,5 +1,5 @@
-// Background work: freeze the tail, link frozen segments, compact. One thread at low priority, or
-// run() where everything is manual. It writes parts by itself; only the committer publishes them.
+// Background work: freeze the tail, link frozen segments, compact, recompress. One thread at low
+// priority, or run() where everything is manual. It writes parts by itself; only the committer publishes them.
 #pragma once
 #include <condition_variable>
 #include <mutex>
@@ -7,12 +7,14 @@
 
 #include "engine/committer.hpp"
 #include "engine/segment_writer.hpp"
+#include "engine/tier_manager.hpp"
 
 namespace rve {
 
 struct MaintenanceStats {
   std::atomic<uint64_t> freezes{0}, links{0}, compactions{0};
   std::atomic<uint64_t> freeze_bytes{0}, link_bytes{0}, compact_bytes{0}, lost{0};
+  std::atomic<uint64_t> recompressions{0}, recompressed_rows{0}, recompressed_bytes{0};
 };
 
 class Maintenance {
@@ -33,6 +35,7 @@ class Maintenance {
   // One job to its end.
   Status run(Job job, bool* did);
   const MaintenanceStats& stats() const { return stats_; }
+  const TierManager& tiers() const { return tiers_; }
 
  private:
   void threadMain();
@@ -42,10 +45,13 @@ class Maintenance {
   Status freeze(bool* did);
   Status link(bool* did);
   Status compact(bool settling, bool* did);
-  std::vector<std::shared_ptr<const Segment>> pickToCompact(const Segments& segments,
-                                                            bool settling) const;
+  Status recompress(bool settling, bool* did);
+  Status rewrite(const Segments& inputs, const Segments& all, bool in_tiers);
+  Status orderRows(const Segments& inputs, const TierPlan* plan, std::vector<RowRef>* rows) const;
+  void takeOverGraph(const Segments& inputs, const std::vector<RowRef>& rows,
+                     SegmentJob* job) const;
+  uint64_t recodeRowsMin() const;
   void prefetch(const Segment& segment);
-  bool adoptedIsSparse(const Segments& inputs, const Segments& all) const;
   Status publish(std::unique_ptr<EditCall> edit);
   bool keepGoing();
 
@@ -55,6 +61,8 @@ class Maintenance {
   SegmentContext context_;
   OpenOptions options_;
   SegmentWriter writer_;
+  TierManager tiers_;
+  uint64_t next_look_ms_ = 0;  // at the heat, in active time
   MaintenanceStats stats_;
   std::mutex mutex_;
   std::condition_variable wakeup_;

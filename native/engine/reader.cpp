@@ -10,15 +10,10 @@ namespace rve {
 
 void Reader::setVector(const VectorRef& vector, float norm, Record* out) const {
   out->vector.resize(context_.dims);
-  if (vector.dtype == Dtype::kF32) {
-    std::memcpy(out->vector.data(), vector.at, size_t{context_.dims} * 4);
-  } else {
-    kernels().floatFromHalf(viewAs<uint16_t>(vector.at), out->vector.data(), context_.dims);
-  }
+  decodeVector(vector, context_.dims, out->vector.data());
   if (context_.kind == DistanceKind::kCosine) {
     for (float& value : out->vector) value *= norm;
   }
-  out->tier = vector.dtype == Dtype::kF32 ? "hot" : "warm";
 }
 
 void Reader::fill(const TailBlock& block, uint32_t at, Record* out) const {
@@ -32,6 +27,7 @@ void Reader::fill(const TailBlock& block, uint32_t at, Record* out) const {
   out->payload.resize(block.payload_bytes[at]);
   if (out->has_payload) std::memcpy(out->payload.data(), payload, out->payload.size());
   setVector({context_.view + block.vector_at[at], block.dtypes[at]}, block.norms[at], out);
+  out->tier = nameOf(block.dtypes[at] == Dtype::kF32 ? Tier::kHot : Tier::kWarm);
 }
 
 bool Reader::fill(const Segment& segment, uint32_t row, Record* out) const {
@@ -51,6 +47,7 @@ bool Reader::fill(const Segment& segment, uint32_t row, Record* out) const {
   out->payload.resize(payload.size());
   if (out->has_payload) std::memcpy(out->payload.data(), payload.data(), payload.size());
   setVector(vector, norm, out);
+  out->tier = nameOf(segment.tierOf(row));
   return true;
 }
 

@@ -11,6 +11,7 @@ bool RowSource::read(const RowRef& ref, RowData* out) const {
     out->source = b.sources[r.at];
     out->label = b.labels[r.at];
     out->norm = b.norms[r.at];
+    out->heat_moment = HeatScale::arrived(now_ms_);
     out->vector = {view_ + b.vector_at[r.at], b.dtypes[r.at]};
     out->vector_at = b.vector_at[r.at];
     out->record_at = b.record_at[r.at];
@@ -22,6 +23,8 @@ bool RowSource::read(const RowRef& ref, RowData* out) const {
   out->vector = s.vectorOf(ref.row);
   if (out->vector.at == nullptr) return false;
   out->vector_at = static_cast<uint64_t>(out->vector.at - view_);
+  const HeatTable* heat = s.heatIfLoaded();
+  out->heat_moment = heat != nullptr ? heat->moment(ref.row) : HeatScale::arrived(now_ms_);
   const Piece* adopted = s.adoptedPieceOf(ref.row);
   out->record_at = adopted != nullptr ? adopted->record_at : 0;
   return s.idOf(ref.row, &out->id) && s.timeOf(ref.row, &out->time_ms) &&

@@ -8,6 +8,7 @@ namespace rve {
 struct RowRef {
   uint32_t input = 0;  // 0: the tail; i: segments[i - 1] of the source
   uint32_t row = 0;    // tail: ordinal less the first one's
+  Tier tier = Tier::kHot;  // where it goes, if the output is in tiers
 };
 
 struct RowData {
@@ -15,6 +16,7 @@ struct RowData {
   int64_t time_ms = 0;
   uint32_t source = 0, label = 0;
   float norm = 1.0f;
+  int64_t heat_moment = 0;  // engine/heat.hpp
   VectorRef vector;
   uint64_t vector_at = 0;  // file offset
   uint64_t record_at = 0;  // of its log record, or 0: a dense block
@@ -24,10 +26,11 @@ struct RowData {
 // Keeps what it reads from alive. Thread-safe.
 class RowSource {
  public:
+  // now_ms: active time; rows of the tail count as arrived just now.
   RowSource(const std::byte* view, std::shared_ptr<const TailBlocks> blocks, uint64_t tail_first,
-            Segments segments)
+            Segments segments, uint64_t now_ms)
       : view_(view), blocks_(std::move(blocks)), tail_first_(tail_first),
-        segments_(std::move(segments)) {}
+        segments_(std::move(segments)), now_ms_(now_ms) {}
 
   // False if the row's bytes are damaged.
   [[nodiscard]] bool read(const RowRef& ref, RowData* out) const;
@@ -43,6 +46,7 @@ class RowSource {
   std::shared_ptr<const TailBlocks> blocks_;
   uint64_t tail_first_;
   Segments segments_;
+  uint64_t now_ms_;
 };
 
 }  // namespace rve

@@ -17,6 +17,7 @@ Salvage::Salvage(const SalvageScan& scan, CheckReport* report)
   context_.dims = scan.identity().dimensions;
   context_.kind = static_cast<DistanceKind>(scan.identity().metric);
   context_.rotation = &rotation_;
+  context_.shelf = &shelf_;
   const uint64_t bytes = scan.file().size();
   for (const RunHeader& run : scan.logRuns()) {
     Run whole = run.own;
@@ -256,7 +257,7 @@ bool Salvage::readRow(const Segment& segment, uint32_t row, SalvagedRow* out) {
     out->payload = {};
     payloads_lost_++;
   }
-  setVector(vector.at, vector.dtype, norm, out);
+  setVector(vector, norm, out);
   return true;
 }
 
@@ -288,13 +289,9 @@ bool Salvage::adoptedRowIsIts(const Segment& segment, uint32_t row, uint64_t id)
          adopted_.idOf(static_cast<uint32_t>(index)) == id;
 }
 
-void Salvage::setVector(const std::byte* at, Dtype dtype, float norm, SalvagedRow* out) const {
+void Salvage::setVector(const VectorRef& vector, float norm, SalvagedRow* out) const {
   out->vector.resize(context_.dims);
-  if (dtype == Dtype::kF32) {
-    std::memcpy(out->vector.data(), at, size_t{context_.dims} * 4);
-  } else {
-    kernels().floatFromHalf(viewAs<uint16_t>(at), out->vector.data(), context_.dims);
-  }
+  decodeVector(vector, context_.dims, out->vector.data());
   if (context_.kind != DistanceKind::kCosine) return;
   for (float& value : out->vector) value *= norm;
 }
@@ -353,7 +350,7 @@ Status Salvage::putRecord(Bytes record, uint32_t record_at, const std::vector<ui
     uint32_t begin = 0, end = 0;
     put.payloadOf(row, &begin, &end);
     salvaged.payload = record.subspan(begin, end - begin);
-    setVector(record.data() + put.at.matrix_at + stride * row, put.shape.dtype, put.normOf(row),
+    setVector({record.data() + put.at.matrix_at + stride * row, put.shape.dtype}, put.normOf(row),
               &salvaged);
     RVE_TRY(rebuild_->put(salvaged));
   }

@@ -34,13 +34,14 @@ class Salvage {
   Status putRecord(Bytes record, uint32_t record_at, const std::vector<uint32_t>* dead,
                    uint64_t* ordinal);
   Status applyRecord(const RecordHeader& header, Bytes record, uint32_t record_at);
-  void setVector(const std::byte* at, Dtype dtype, float norm, SalvagedRow* out) const;
+  void setVector(const VectorRef& vector, float norm, SalvagedRow* out) const;
   std::string nameOf(const std::map<uint32_t, std::string>& names, uint32_t number);
   void report();
 
   const SalvageScan& scan_;
   CheckReport* report_;
   Rotation rotation_;
+  CodebookShelf shelf_;
   SegmentContext context_;
   SalvagedState state_;
   bool has_manifest_ = false, verified_ = false;

@@ -6,6 +6,7 @@
 
 #include "codecs/half.hpp"
 #include "engine/nearest.hpp"
+#include "engine/tier_search.hpp"
 #include "graph/search.hpp"
 
 namespace rve {
@@ -52,6 +53,7 @@ struct Searcher::Scratch {
   GraphScratch graph;
   BinaryQuery binary;
   NavQuery nav;
+  TierQueries tiers;
   std::vector<float> unit, rotated, estimates, bounds;
   std::vector<Scored> scored;
   TopRows top;
@@ -90,8 +92,9 @@ struct Searcher::Pass {
 };
 
 Searcher::Searcher(LiveState* state, Store* store, const SegmentContext& context, Clock* clock,
-                   uint32_t ef_default)
-    : state_(state), store_(store), context_(context), clock_(clock), ef_default_(ef_default) {}
+                   uint32_t ef_default, const HeatScale& heat_scale)
+    : state_(state), store_(store), context_(context), clock_(clock), ef_default_(ef_default),
+      heat_scale_(heat_scale) {}
 
 Searcher::Scratch& Searcher::scratch() {
   thread_local Scratch scratch;
@@ -145,6 +148,7 @@ Status Searcher::queryVersion(const Version& version, const QueryRequest& reques
     for (uint32_t d = 0; d < context_.dims; d++) s.unit[d] = vector[d] * scale;
     context_.rotation->apply(s.unit.data(), s.rotated.data());
     pass.query = s.unit.data();
+    s.tiers.begin(pass.query);
     s.hits.clear();
     s.coarse.reset(rankedOfOneBit(pass.k));
     s.fine.reset(std::max(rankedOfFourBit(pass.k), pass.ef));
@@ -160,6 +164,7 @@ Status Searcher::queryVersion(const Version& version, const QueryRequest& reques
       rankByBound(&pass, s.coarse.rows());
     }
     std::sort(s.hits.begin(), s.hits.end());
+    touch(pass);
     writeResult(&pass, request, i, out);
   }
   out->degraded = pass.degraded || state_->degraded(version);
@@ -167,15 +172,17 @@ Status Searcher::queryVersion(const Version& version, const QueryRequest& reques
   return {};
 }
 
-float Searcher::exactDistance(const Pass& pass, const VectorRef& vector) const {
+// Of a record in a tier as exact as its code.
+float Searcher::exactDistance(Pass* pass, const VectorRef& vector) const {
+  if (vector.coder != nullptr) return pass->s->tiers.distance(vector);
   const Kernels& k = kernels();
   const bool l2 = context_.kind == DistanceKind::kL2;
   if (vector.dtype == Dtype::kF32) {
     const float* x = viewAs<float>(vector.at);
-    return l2 ? k.l2F32(pass.query, x, context_.dims) : -k.dotF32(pass.query, x, context_.dims);
+    return l2 ? k.l2F32(pass->query, x, context_.dims) : -k.dotF32(pass->query, x, context_.dims);
   }
   const uint16_t* x = viewAs<uint16_t>(vector.at);
-  return l2 ? k.l2F16(pass.query, x, context_.dims) : -k.dotF16(pass.query, x, context_.dims);
+  return l2 ? k.l2F16(pass->query, x, context_.dims) : -k.dotF16(pass->query, x, context_.dims);
 }
 
 void Searcher::offerExact(Pass* pass, float distance, uint64_t id, const Segment* segment,
@@ -278,22 +285,30 @@ bool acceptRow(const void* context, uint32_t row) {
 void Searcher::searchGraphOf(Pass* pass, const Segment& segment, uint32_t place,
                              bool restricted) {
   Scratch& s = *pass->s;
-  segment.nav().prepare(s.rotated.data(), &s.nav);
   const AcceptContext accept{state_, &segment, &pass->predicate, pass->version->lsn};
   GraphSearchParams params;
   params.ef = pass->ef;
   params.pool_max = restricted ? std::min(4 * pass->ef, kEfMax * 4) : pass->ef;
   if (restricted) params.filter = {acceptRow, &accept};
   params.links_guard = segment.graphGuard();
-  params.records_guard = segment.recordsGuard();
   if (!s.graph.reserve(segment.rows(), params.pool_max).ok()) {
     scanSegment(pass, segment, place, segment.rows());
     return;
   }
   s.scored.resize(std::max<size_t>(s.scored.size(), pass->ef));
   GraphSearchStats stats;
-  const uint32_t found = searchGraph(segment.graph(), segment.navSpace(), s.nav.view(), params,
-                                     &s.graph, s.scored.data(), &stats);
+  uint32_t found = 0;
+  if (segment.hasNavRecords()) {
+    segment.nav().prepare(s.rotated.data(), &s.nav);
+    params.records_guard = segment.recordsGuard();
+    found = searchGraph(segment.graph(), segment.navSpace(), s.nav.view(), params, &s.graph,
+                        s.scored.data(), &stats);
+  } else {
+    TierDistances records(segment, context_, pass->query, &s.tiers);
+    found = searchGraph(segment.graph(), records.forGraph(), params, &s.graph, s.scored.data(),
+                        &stats);
+    stats.skipped += records.unreadable();
+  }
   if (stats.skipped > 0) {
     segment.noteDamage();
     pass->degraded = true;
@@ -314,7 +329,7 @@ float Searcher::rank(Pass* pass, const Candidate& c) {
     const uint64_t ordinal = pass->version->tail_first + c.row;
     const TailRow r = tailRow(*pass->version->blocks, ordinal);
     const VectorRef vector{context_.view + r.block->vector_at[r.at], r.block->dtypes[r.at]};
-    const float distance = exactDistance(*pass, vector);
+    const float distance = exactDistance(pass, vector);
     offerExact(pass, distance, r.block->ids[r.at], nullptr, ordinal);
     return distance;
   }
@@ -327,7 +342,7 @@ float Searcher::rankRow(Pass* pass, const Segment& segment, const VectorRef& vec
     pass->degraded = true;
     return std::numeric_limits<float>::infinity();
   }
-  const float distance = exactDistance(*pass, vector);
+  const float distance = exactDistance(pass, vector);
   // Its id is never asked for.
   if (std::isfinite(distance) && distance > pass->worst()) return distance;
   uint64_t id = 0;
@@ -427,6 +442,10 @@ void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t place,
       return;
     }
   }
+  if (segment.tiers() != nullptr) {
+    scanTiers(pass, segment, place);
+    return;
+  }
   if (segment.linked()) {
     segment.nav().prepare(s.rotated.data(), &s.nav);
     s.top.reset(std::max(rankedOfFourBit(pass->k), pass->ef / 2));
@@ -461,6 +480,40 @@ void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t place,
   }
 }
 
+void Searcher::scanTiers(Pass* pass, const Segment& segment, uint32_t place) {
+  constexpr uint32_t kBatch = 64;
+  const AcceptContext accept{state_, &segment, &pass->predicate, pass->version->lsn};
+  TierDistances records(segment, context_, pass->query, &pass->s->tiers);
+  uint32_t rows[kBatch];
+  float distances[kBatch];
+  uint32_t waiting = 0;
+  const auto flush = [&] {
+    records.distances(rows, waiting, distances);
+    for (uint32_t i = 0; i < waiting; i++) {
+      if (distances[i] == std::numeric_limits<float>::max()) continue;
+      pass->s->fine.add({distances[i], rows[i], place, distances[i]});
+    }
+    waiting = 0;
+  };
+  for (uint32_t row = 0; row < segment.rows(); row++) {
+    if (!acceptRow(&accept, row)) continue;
+    rows[waiting++] = row;
+    if (waiting == kBatch) flush();
+  }
+  flush();
+  pass->degraded = pass->degraded || records.unreadable() > 0;
+}
+
+// What is returned was asked for: it stays hot. The tail is hot anyway.
+void Searcher::touch(const Pass& pass) const {
+  if (store_->readOnly()) return;
+  const uint64_t now_ms = state_->heatNowMs();
+  for (const Hit& hit : pass.s->hits) {
+    HeatTable* heat = hit.segment == nullptr ? nullptr : hit.segment->heatIfLoaded();
+    if (heat != nullptr) heat->touch(static_cast<uint32_t>(hit.row), heat_scale_, now_ms);
+  }
+}
+
 void Searcher::writeResult(Pass* pass, const QueryRequest& request, uint32_t index,
                            QueryResult* out) {
   const std::vector<Hit>& hits = pass->s->hits;
@@ -484,11 +537,7 @@ void Searcher::writeResult(Pass* pass, const QueryRequest& request, uint32_t ind
       norm = r.block->norms[r.at];
     }
     if (vector.at == nullptr) continue;
-    if (vector.dtype == Dtype::kF32) {
-      std::memcpy(to, vector.at, size_t{context_.dims} * 4);
-    } else {
-      kernels().floatFromHalf(viewAs<uint16_t>(vector.at), to, context_.dims);
-    }
+    decodeVector(vector, context_.dims, to);
     if (context_.kind == DistanceKind::kCosine) {
       for (uint32_t d = 0; d < context_.dims; d++) to[d] *= norm;
     }

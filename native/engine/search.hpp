@@ -26,7 +26,7 @@ struct RowPredicate {
 class Searcher {
  public:
   Searcher(LiveState* state, Store* store, const SegmentContext& context, Clock* clock,
-           uint32_t ef_default);
+           uint32_t ef_default, const HeatScale& heat_scale);
   // Thread-safe. kArgument, kVector, kFilter, kAborted.
   Status query(const QueryRequest& request, const std::atomic<bool>* cancel, QueryResult* out);
   // The same on a Version that the caller holds.
@@ -43,12 +43,14 @@ class Searcher {
   void searchSegment(Pass* pass, const Segment& segment, uint32_t place);
   void searchGraphOf(Pass* pass, const Segment& segment, uint32_t place, bool restricted);
   void scanSegment(Pass* pass, const Segment& segment, uint32_t place, uint32_t matching_at_most);
+  void scanTiers(Pass* pass, const Segment& segment, uint32_t place);
+  void touch(const Pass& pass) const;
   float rank(Pass* pass, const Candidate& candidate);
   void rankNearestFirst(Pass* pass, std::vector<Candidate>& candidates);
   void fetch(Pass* pass, const std::vector<Candidate>& candidates, size_t from, size_t to);
   void rankByBound(Pass* pass, std::vector<Candidate>& candidates);
   float rankRow(Pass* pass, const Segment& segment, const VectorRef& vector, uint32_t row);
-  float exactDistance(const Pass& pass, const VectorRef& vector) const;
+  float exactDistance(Pass* pass, const VectorRef& vector) const;
   void offerExact(Pass* pass, float distance, uint64_t id, const Segment* segment, uint64_t row);
   void writeResult(Pass* pass, const QueryRequest& request, uint32_t index, QueryResult* out);
   static Scratch& scratch();
@@ -58,6 +60,7 @@ class Searcher {
   SegmentContext context_;
   Clock* clock_;
   uint32_t ef_default_;
+  HeatScale heat_scale_;
 };
 
 }  // namespace rve

@@ -1,6 +1,8 @@
 #include "engine/segment.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 namespace rve {
 namespace {
@@ -92,12 +94,16 @@ Status Segment::openBase(const SegmentContext& context) {
   label_counts_ = spanOf<CountEntry>(base->section(SectionKind::kLabelCounts));
   time_blocks_ = spanOf<TimeBlock>(base->section(SectionKind::kTimeBlocks));
   norms_ = base->section(SectionKind::kNorms);
+  short_norms_ = base->section(SectionKind::kShortNorms);
   const Bytes centre = base->section(SectionKind::kCentre);
   const bool sized = base->has(SectionKind::kIds) && base->has(SectionKind::kTimes) &&
                      time_blocks_.size() == divideUp(rows, kTimeBlockRows) &&
                      (norms_.empty() || norms_.size() == 4ull * rows) &&
+                     (short_norms_.empty() || short_norms_.size() == 3ull * rows) &&
                      (centre.empty() || centre.size() == 4ull * context.dims);
   if (!sized) return bad(entry_, "a section has an impossible size");
+  // A segment in tiers is scanned by their records.
+  if (vectors_->has(SectionKind::kTierRanges)) return {};
   binary_ = std::make_unique<BinaryCodec>(
       context.kind, *context.rotation,
       std::span<const float>(viewAs<float>(centre.data()), centre.size() / 4));
@@ -128,6 +134,13 @@ bool Segment::pieceIsInside(const SegmentContext& context, const Piece& piece) c
 }
 
 Status Segment::openVectors(const SegmentContext& context) {
+  if (!vectors_->has(SectionKind::kTierRanges)) return openPieces(context);
+  const Status status = TierBlocks::open(context, *vectors_, entry_.rows, &tiers_);
+  if (status.code() == Code::kCorrupt) return bad(entry_, status.message().c_str());
+  return status;
+}
+
+Status Segment::openPieces(const SegmentContext& context) {
   const Bytes bytes = vectors_->section(SectionKind::kPieces);
   if (bytes.empty() || bytes.size() % sizeof(Piece) != 0 ||
       !vectors_->ensureSection(SectionKind::kPieces)) {
@@ -157,14 +170,19 @@ Status Segment::openGraph(const SegmentContext& context) {
   const bool centre_fine = graph_part_->ensureSection(SectionKind::kNavCentre) &&
                            (centre.empty() || centre.size() == 4ull * context.dims);
   if (!centre_fine || graph.size() < kGraphHeaderBytes) return {};
-  nav_ = std::make_unique<NavCodec>(
-      context.kind, *context.rotation,
-      std::span<const float>(viewAs<float>(centre.data()), centre.size() / 4));
-  if (records.size() != uint64_t{entry_.rows} * nav_->recordBytes()) return {};
+  if (records.empty() && tiers_ == nullptr) return {};
+  std::unique_ptr<NavCodec> nav;
+  if (!records.empty()) {
+    nav = std::make_unique<NavCodec>(
+        context.kind, *context.rotation,
+        std::span<const float>(viewAs<float>(centre.data()), centre.size() / 4));
+    if (records.size() != uint64_t{entry_.rows} * nav->recordBytes()) return {};
+  }
   const uint64_t head = std::min<uint64_t>(graph.size(), 4096);
   if (!graph_part_->ensure(graph_part_->offsetOf(SectionKind::kGraph), head)) return {};
   if (!GraphView::open(graph, &graph_).ok() || graph_.rows() != entry_.rows) return {};
-  nav_space_ = nav_->space(records.data(), entry_.rows);
+  if (nav != nullptr) nav_space_ = nav->space(records.data(), entry_.rows);
+  nav_ = std::move(nav);
   linked_ = true;
   return {};
 }
@@ -202,6 +220,14 @@ bool Segment::labelOf(uint32_t row, uint32_t* out) const {
 
 bool Segment::normOf(uint32_t row, float* out) const {
   *out = 1.0f;
+  if (!short_norms_.empty()) {
+    const uint64_t at = 3ull * row;
+    if (!noted(base_->ensure(base_->offsetOf(SectionKind::kShortNorms) + at, 3))) return false;
+    uint32_t bits = 0;
+    std::memcpy(&bits, short_norms_.data() + at, 3);
+    *out = std::bit_cast<float>(bits << 8);
+    return true;
+  }
   if (norms_.empty()) return true;
   if (!noted(base_->ensure(base_->offsetOf(SectionKind::kNorms) + 4ull * row, 4))) return false;
   *out = load<float>(norms_, 4ull * row);
@@ -259,7 +285,27 @@ bool Segment::pieceVerified(const Piece& piece) const {
   return fine;
 }
 
+// Where the best that is left of a row stands. Requires tiers.
+const TierBlocks::Range& Segment::storedAt(uint32_t row) const {
+  const TierBlocks::Range* originals = tiers_->originals();
+  return originals != nullptr && row >= originals->first_row ? *originals : tiers_->rangeOf(row);
+}
+
+Tier Segment::tierOf(uint32_t row) const {
+  if (tiers_ != nullptr) return tiers_->rangeOf(row).tier;
+  return static_cast<Dtype>(pieceOf(row)->dtype) == Dtype::kF32 ? Tier::kHot : Tier::kWarm;
+}
+
+size_t Segment::recordBytesOf(uint32_t row) const {
+  if (tiers_ != nullptr) return tiers_->rangeOf(row).stride;
+  return size_t{dims_} * dtypeBytes(static_cast<Dtype>(pieceOf(row)->dtype));
+}
+
 VectorRef Segment::vectorOf(uint32_t row) const {
+  if (tiers_ != nullptr) {
+    const TierBlocks::Range& range = storedAt(row);
+    return recordIsWhole(range, row) ? range.ref(row) : VectorRef();
+  }
   const Piece& piece = *pieceOf(row);
   const Dtype dtype = static_cast<Dtype>(piece.dtype);
   const uint64_t stride = uint64_t{dims_} * dtypeBytes(dtype);
@@ -277,6 +323,13 @@ VectorRef Segment::vectorOf(uint32_t row) const {
 }
 
 VectorRef Segment::prefetchVector(uint32_t row) const {
+  if (tiers_ != nullptr) {
+    const TierBlocks::Range& range = storedAt(row);
+    const VectorRef vector = range.ref(row);
+    if (recordIsVerified(range, row)) return vector;
+    file_->prefetch(static_cast<uint64_t>(vector.at - view_), range.stride);
+    return {};
+  }
   const Piece& piece = *pieceOf(row);
   const Dtype dtype = static_cast<Dtype>(piece.dtype);
   const uint64_t stride = uint64_t{dims_} * dtypeBytes(dtype);
@@ -301,7 +354,11 @@ VectorRef Segment::prefetchVector(uint32_t row) const {
 uint64_t Segment::prefetchCodes(uint64_t bytes_max) const {
   if (unusable_) return 0;
   uint64_t at = 0, bytes = 0;
-  if (linked_) {
+  if (tiers_ != nullptr && nav_ == nullptr) {
+    const Bytes records = vectors_->section(SectionKind::kTierRecords);
+    at = static_cast<uint64_t>(records.data() - view_);
+    bytes = records.size();
+  } else if (linked_) {
     const Bytes codes = graph_part_->section(SectionKind::kNavRecords);
     at = static_cast<uint64_t>(codes.data() - view_);
     bytes = codes.size();
@@ -316,14 +373,25 @@ uint64_t Segment::prefetchCodes(uint64_t bytes_max) const {
 }
 
 const Piece* Segment::adoptedPieceOf(uint32_t row) const {
+  if (tiers_ != nullptr) return nullptr;
   const Piece* piece = pieceOf(row);
   return piece->record_at != 0 ? piece : nullptr;
 }
 
 bool Segment::findRow(uint64_t id, uint32_t* row) const {
   if (unusable_ || id < entry_.id_min || id > entry_.id_max) return false;
+  // Ids ascend within a tier, or there is a column that puts all of them in order.
+  if (tiers_ == nullptr || base_->has(SectionKind::kRowsById)) {
+    return findRowIn(0, entry_.rows, id, row);
+  }
+  for (const TierBlocks::Range& range : tiers_->ranges()) {
+    if (findRowIn(range.first_row, range.end_row, id, row)) return true;
+  }
+  return false;
+}
+
+bool Segment::findRowIn(uint32_t low, uint32_t high, uint64_t id, uint32_t* row) const {
   const bool sorted = !base_->has(SectionKind::kRowsById);
-  uint32_t low = 0, high = entry_.rows;
   while (low < high) {
     const uint32_t middle = low + (high - low) / 2;
     uint64_t at = middle, value = 0;
@@ -340,6 +408,29 @@ bool Segment::findRow(uint64_t id, uint32_t* row) const {
     }
   }
   return false;
+}
+
+Status Segment::loadHeat() const {
+  if (heat_ready_.load(std::memory_order_relaxed) != nullptr || unusable_) return {};
+  auto heat = std::make_shared<HeatTable>();
+  if (!heat->reset(entry_.rows, 0)) return Status(Code::kNoMemory, "the heat of a segment");
+  ColumnView column;
+  RVE_TRY(ColumnView::open(base_.get(), SectionKind::kHeat, entry_.rows, 0, &column));
+  if (base_->has(SectionKind::kHeat)) {
+    for (uint32_t row = 0; row < entry_.rows; row++) {
+      uint64_t stored = 0;
+      if (noted(column.get(row, &stored))) heat->set(row, HeatTable::momentOfStored(stored));
+    }
+  }
+  heat_ = std::move(heat);
+  heat_ready_.store(heat_.get(), std::memory_order_release);
+  return {};
+}
+
+void Segment::shareHeat(const Segment& earlier) {
+  if (earlier.heatIfLoaded() == nullptr || earlier.rows() != rows()) return;
+  heat_ = earlier.heat_;
+  heat_ready_.store(heat_.get(), std::memory_order_release);
 }
 
 uint32_t Segment::rowsOfSource(uint32_t source) const {
@@ -403,6 +494,15 @@ uint64_t Segment::verifyAll(std::vector<std::string>* damaged) const {
   }
   if (lost > 0) damaged->push_back(name + ": " + std::to_string(lost) + " vectors cannot be read");
   return lost;
+}
+
+uint64_t Segment::bytesWithoutPayloads() const {
+  uint64_t bytes = 0;
+  for (const PartEntry& part : entry_.parts) {
+    if (part.kind != PartKind::kPayloads) bytes += uint64_t{part.pages} * layout_.page_bytes;
+  }
+  for (const Run& run : entry_.adopted) bytes += runBytes(layout_, run);
+  return bytes;
 }
 
 uint64_t Segment::bytes() const {

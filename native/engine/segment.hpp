@@ -1,5 +1,8 @@
 // One sealed segment, opened: its rows in place in the view. Immutable but for its shared death
-// marks, its verification bits and its damage flag.
+// marks and heat, its verification bits and its damage flag.
+//
+// Its vectors stand as they came, in pieces (FORMAT.md 10.3), or in tiers (10.8); then its rows are
+// ordered by tier, and a walk may compare the tiers' records themselves.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -8,7 +11,9 @@
 
 #include "codecs/binary.hpp"
 #include "codecs/quant4.hpp"
+#include "engine/heat.hpp"
 #include "engine/row_marks.hpp"
+#include "engine/tier_blocks.hpp"
 #include "graph/view.hpp"
 #include "graph/search.hpp"
 #include "storage/column.hpp"
@@ -40,22 +45,6 @@ struct TimeBlock {
 };
 inline constexpr uint32_t kTimeBlockRows = 1024;
 
-// What every segment of a memory shares.
-struct SegmentContext {
-  File* file = nullptr;
-  const std::byte* view = nullptr;
-  Layout layout;
-  Uuid uuid{};
-  uint32_t dims = 0;
-  DistanceKind kind = DistanceKind::kCosine;
-  const Rotation* rotation = nullptr;
-};
-
-struct VectorRef {
-  const std::byte* at = nullptr;  // null: damaged
-  Dtype dtype = Dtype::kF32;
-};
-
 class Segment {
  public:
   // Opens the parts and checks every size and offset. `marks` is shared with an earlier Segment of
@@ -75,6 +64,10 @@ class Segment {
   const std::vector<RunPin>& pins() const { return pins_; }
   void dropPinsForMutation() const { const_cast<Segment*>(this)->pins_.clear(); }
   bool linked() const { return linked_; }
+  // In tiers; null: in pieces.
+  const TierBlocks* tiers() const { return tiers_.get(); }
+  // Whether its graph has 4-bit records of its own; else the tiers' records are compared.
+  bool hasNavRecords() const { return nav_ != nullptr; }
   // Set when any byte failed its checksum: answers leave rows out and say so.
   bool damaged() const { return damaged_.load(std::memory_order_relaxed); }
   void noteDamage() const { damaged_.store(true, std::memory_order_relaxed); }
@@ -87,7 +80,17 @@ class Segment {
   [[nodiscard]] bool labelOf(uint32_t row, uint32_t* out) const;
   [[nodiscard]] bool normOf(uint32_t row, float* out) const;
   [[nodiscard]] bool payloadOf(uint32_t row, Bytes* out) const;
+  // The original where it is kept beside a shorter code.
   VectorRef vectorOf(uint32_t row) const;
+  Tier tierOf(uint32_t row) const;
+  size_t recordBytesOf(uint32_t row) const;
+  // Whether the record of this tier range may be compared; verifies it if need be. Requires tiers.
+  [[nodiscard]] bool recordIsWhole(const TierBlocks::Range& range, uint32_t row) const {
+    return noted(vectors_->ensure(range.offsetOf(row), range.stride));
+  }
+  bool recordIsVerified(const TierBlocks::Range& range, uint32_t row) const {
+    return vectors_->isVerified(range.offsetOf(row), range.stride);
+  }
   // As vectorOf, if the row's bytes were verified before. If not: null, and they are being read
   // from the device, with what their checksum covers, when vectorOf asks for them.
   VectorRef prefetchVector(uint32_t row) const;
@@ -104,6 +107,15 @@ class Segment {
   uint32_t rowsOfLabel(uint32_t label) const;
   std::span<const TimeBlock> timeBlocks() const { return time_blocks_; }
 
+  // Heat of the rows. What the file says of it is read when it is first asked for, by the
+  // background; until then there is none, and accesses do not count.
+  HeatTable* heatIfLoaded() const { return heat_ready_.load(std::memory_order_acquire); }
+  // kNoMemory. One thread.
+  Status loadHeat() const;
+  // Takes over the heat of an earlier Segment of the same rows.
+  void shareHeat(const Segment& earlier);
+
+  // 1-bit codes: of segments in pieces.
   const BinaryCodec& binary() const { return *binary_; }
   // 1-bit code blocks, verified; null if damaged.
   const std::byte* codes() const;
@@ -119,16 +131,21 @@ class Segment {
   // rows.
   uint64_t verifyAll(std::vector<std::string>* damaged) const;
   uint64_t bytes() const;
+  // Of its other parts, and of the log runs that it keeps.
+  uint64_t bytesWithoutPayloads() const;
 
  private:
   Status openBase(const SegmentContext& context);
   Status openVectors(const SegmentContext& context);
+  Status openPieces(const SegmentContext& context);
   Status openGraph(const SegmentContext& context);
   Status openPayloads(const SegmentContext& context);
   Status openPart(const SegmentContext& context, PartKind kind, bool trusted,
                   std::unique_ptr<PartView>* out);
   bool pieceIsInside(const SegmentContext& context, const Piece& piece) const;
   const Piece* pieceOf(uint32_t row) const;
+  const TierBlocks::Range& storedAt(uint32_t row) const;
+  [[nodiscard]] bool findRowIn(uint32_t low, uint32_t high, uint64_t id, uint32_t* row) const;
   bool pieceVerified(const Piece& piece) const;
   bool noted(bool fine) const {
     if (!fine) noteDamage();
@@ -146,11 +163,14 @@ class Segment {
   mutable std::atomic<bool> damaged_{false};
   std::unique_ptr<PartView> base_, graph_part_, vectors_, payloads_;
   ColumnView ids_, times_, sources_, labels_, rows_by_id_, payload_at_, payload_bytes_;
-  Bytes norms_;
+  Bytes norms_, short_norms_;
   std::span<const CountEntry> source_counts_, label_counts_;
   std::span<const TimeBlock> time_blocks_;
   std::span<const Piece> pieces_;
   std::unique_ptr<std::atomic<uint8_t>[]> piece_ok_;  // 0 not looked at, 1 fine, 2 damaged
+  std::unique_ptr<TierBlocks> tiers_;
+  mutable std::shared_ptr<HeatTable> heat_;
+  mutable std::atomic<HeatTable*> heat_ready_{nullptr};
   std::unique_ptr<BinaryCodec> binary_;
   std::unique_ptr<NavCodec> nav_;
   NavSpace nav_space_{};

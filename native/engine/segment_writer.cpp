@@ -1,11 +1,9 @@
 #include "engine/segment_writer.hpp"
 
 #include <algorithm>
-#include <map>
-#include <numeric>
 
 #include "base/mutation.hpp"
-#include "codecs/half.hpp"
+#include "graph/pack.hpp"
 
 namespace rve {
 namespace {
@@ -17,54 +15,15 @@ void notifyStep(const SegmentJob& job) {
   if (job.on_step) job.on_step();
 }
 
-// A buffer aligned to 64 bytes inside a vector.
-struct Aligned {
-  explicit Aligned(size_t bytes) : storage(bytes + 64) {
-    at = storage.data() + (64 - addressOf(storage.data()) % 64) % 64;
-  }
-  std::vector<std::byte> storage;
-  std::byte* at;
-};
-
 }  // namespace
 
-struct SegmentWriter::Columns {
-  uint64_t id_min = kIdMax, id_max = 0;
-  std::vector<std::byte> ids, times, sources, labels, rows_by_id;
-  std::vector<CountEntry> source_counts, label_counts;
-  std::vector<TimeBlock> time_blocks;
-  std::vector<float> norms;   // cosine only
-  std::vector<float> centre;
-  std::unique_ptr<Aligned> codes;
-  size_t code_bytes = 0;
-  std::vector<std::byte> payload_at, payload_bytes;
-  uint64_t payload_total = 0;
-
-  std::vector<SectionPlan> basePlan() const {
-    return {{SectionKind::kCodes, code_bytes},
-            {SectionKind::kIds, ids.size()},
-            {SectionKind::kTimes, times.size()},
-            {SectionKind::kSources, sources.size()},
-            {SectionKind::kLabels, labels.size()},
-            {SectionKind::kRowsById, rows_by_id.size()},
-            {SectionKind::kSourceCounts, source_counts.size() * sizeof(CountEntry)},
-            {SectionKind::kLabelCounts, label_counts.size() * sizeof(CountEntry)},
-            {SectionKind::kTimeBlocks, time_blocks.size() * sizeof(TimeBlock)},
-            {SectionKind::kNorms, norms.size() * 4},
-            {SectionKind::kCentre, centre.size() * 4}};
-  }
-  std::vector<SectionPlan> payloadPlan() const {
-    return {{SectionKind::kPayloadOffsets, payload_at.size()},
-            {SectionKind::kPayloadLengths, payload_bytes.size()},
-            {SectionKind::kPayloadBytes, payload_total}};
-  }
-};
-
-struct SegmentWriter::Vectors {
+// Where the vectors of a segment stand that are not in tiers.
+struct SegmentWriter::Pieces {
   std::vector<Piece> pieces;  // dense ones: `at` counts from the matrix section
   uint64_t matrix_bytes = 0;
   std::vector<RunPin> adopted;
 
+  void add(uint32_t row, const RowData& data, uint64_t stride, bool adopt);
   std::vector<SectionPlan> plan() const {
     return {{SectionKind::kPieces, pieces.size() * sizeof(Piece)},
             {SectionKind::kMatrix, matrix_bytes}};
@@ -72,35 +31,63 @@ struct SegmentWriter::Vectors {
 };
 
 struct SegmentWriter::Graph {
-  std::unique_ptr<Aligned> records;
+  std::unique_ptr<AlignedBytes> records;
   uint64_t record_bytes = 0;
+  std::vector<float> centre;
   GraphBytes bytes;
 
-  std::vector<SectionPlan> plan(size_t centre_floats) const {
+  std::vector<SectionPlan> plan() const {
     // The graph first, on a page of its own: no link list straddles two pages (graph/view.hpp).
     return {{SectionKind::kGraph, bytes.bytes},
             {SectionKind::kNavRecords, record_bytes},
-            {SectionKind::kNavCentre, centre_floats * 4}};
+            {SectionKind::kNavCentre, centre.size() * 4}};
+  }
+  // What a walk over the tiers' records does not need.
+  void dropRecords() {
+    records.reset();
+    record_bytes = 0;
+    centre.clear();
   }
 };
 
-void SegmentWriter::toFloats(const VectorRef& vector, float* out) const {
-  if (vector.dtype == Dtype::kF32) {
-    std::memcpy(out, vector.at, size_t{context_.dims} * 4);
+void SegmentWriter::Pieces::add(uint32_t row, const RowData& data, uint64_t stride, bool adopt) {
+  const uint64_t record_at = adopt ? data.record_at : 0;
+  const auto dtype = static_cast<uint32_t>(data.vector.dtype);
+  uint64_t at = data.vector_at;
+  Piece* last = pieces.empty() ? nullptr : &pieces.back();
+  const bool same_kind =
+      last != nullptr && last->record_at == record_at && last->dtype == dtype;
+  if (!adopt) {
+    if (!same_kind) matrix_bytes = roundUp(matrix_bytes, 64);
+    at = matrix_bytes;
+    matrix_bytes += stride;
+  }
+  if (same_kind && last->at + last->rows * stride == at) {
+    last->rows++;
   } else {
-    kernels().floatFromHalf(viewAs<uint16_t>(vector.at), out, context_.dims);
+    pieces.push_back({row, 1, dtype, 0, at, record_at});
   }
 }
 
-// One pass over the rows: columns, 1-bit codes, and where each vector will stand.
+void SegmentWriter::adoptRun(const RowSource& source, uint64_t at, Pieces* pieces) const {
+  const auto holds = [&](const RunPin& pin) {
+    const uint64_t from = runOffset(context_.layout, pin.run());
+    return at >= from && at < from + runBytes(context_.layout, pin.run());
+  };
+  if (std::any_of(pieces->adopted.rbegin(), pieces->adopted.rend(), holds)) return;
+  RunPin pin = source.pinOf(at, context_.layout);
+  RVE_ASSERT(pin);
+  pieces->adopted.push_back(std::move(pin));
+}
+
+// One pass over the rows: columns, the centre of a sample, and where each vector will stand.
 Status SegmentWriter::gather(const RowSource& source, std::vector<RowRef>* rows,
-                             const SegmentJob& job, Columns* columns, Vectors* vectors,
-                             uint64_t* lost) {
+                             const SegmentJob& job, SegmentColumns* columns, Pieces* pieces,
+                             std::vector<float>* centre, uint64_t* lost) {
   std::vector<RowRef> kept;
-  std::vector<uint64_t> ids, times, sources, labels, payload_at, payload_bytes;
-  std::map<uint32_t, uint32_t> by_source, by_label;
+  kept.reserve(rows->size());
   std::vector<double> sum(context_.dims);
-  std::vector<float> row_floats(context_.dims);
+  std::vector<float> floats(context_.dims);
   const size_t sample_step = std::max<size_t>(1, rows->size() / kCentreSampleRows);
   size_t sampled = 0;
   for (size_t i = 0; i < rows->size(); i++) {
@@ -112,96 +99,39 @@ Status SegmentWriter::gather(const RowSource& source, std::vector<RowRef>* rows,
     }
     const uint32_t row = static_cast<uint32_t>(kept.size());
     kept.push_back((*rows)[i]);
-    ids.push_back(data.id);
-    columns->id_min = std::min(columns->id_min, data.id);
-    columns->id_max = std::max(columns->id_max, data.id);
-    times.push_back(static_cast<uint64_t>(data.time_ms) ^ (uint64_t{1} << 63));
-    sources.push_back(data.source);
-    labels.push_back(data.label);
-    by_source[data.source]++;
-    by_label[data.label]++;
-    if (row % kTimeBlockRows == 0) columns->time_blocks.push_back({data.time_ms, data.time_ms});
-    TimeBlock& block = columns->time_blocks.back();
-    block.min_ms = std::min(block.min_ms, data.time_ms);
-    block.max_ms = std::max(block.max_ms, data.time_ms);
-    if (context_.kind == DistanceKind::kCosine) columns->norms.push_back(data.norm);
-    payload_at.push_back(columns->payload_total);
-    payload_bytes.push_back(data.payload.size());
-    columns->payload_total += data.payload.size();
+    columns->add(data);
     if (i % sample_step == 0) {
-      toFloats(data.vector, row_floats.data());
-      for (uint32_t d = 0; d < context_.dims; d++) sum[d] += row_floats[d];
+      decodeVector(data.vector, context_.dims, floats.data());
+      for (uint32_t d = 0; d < context_.dims; d++) sum[d] += floats[d];
       sampled++;
     }
-    const uint64_t stride = uint64_t{context_.dims} * dtypeBytes(data.vector.dtype);
+    if (job.tiers != nullptr) continue;
     const bool adopt = job.keep_adopted && data.record_at != 0;
-    const uint64_t record_at = adopt ? data.record_at : 0;
-    uint64_t at = data.vector_at;
-    Piece* last = vectors->pieces.empty() ? nullptr : &vectors->pieces.back();
-    const bool same_kind = last != nullptr && last->record_at == record_at &&
-                           last->dtype == static_cast<uint32_t>(data.vector.dtype);
-    if (!adopt) {
-      if (!same_kind) vectors->matrix_bytes = roundUp(vectors->matrix_bytes, 64);
-      at = vectors->matrix_bytes;
-      vectors->matrix_bytes += stride;
-    }
-    if (same_kind && last->at + last->rows * stride == at) {
-      last->rows++;
-    } else {
-      vectors->pieces.push_back(
-          {row, 1, static_cast<uint32_t>(data.vector.dtype), 0, at, record_at});
-    }
-    if (adopt) {
-      const auto held = [&](const RunPin& pin) {
-        const uint64_t from = runOffset(context_.layout, pin.run());
-        return at >= from && at < from + runBytes(context_.layout, pin.run());
-      };
-      if (std::none_of(vectors->adopted.rbegin(), vectors->adopted.rend(), held)) {
-        RunPin pin = source.pinOf(at, context_.layout);
-        RVE_ASSERT(pin);
-        vectors->adopted.push_back(std::move(pin));
-      }
-    }
+    pieces->add(row, data, data.vector.bytes(context_.dims), adopt);
+    if (adopt) adoptRun(source, data.vector_at, pieces);
   }
   *rows = std::move(kept);
   if (rows->empty()) return {};
-
-  columns->centre.resize(context_.dims);
+  columns->pack(*rows, job.tiers != nullptr);
+  centre->resize(context_.dims);
   for (uint32_t d = 0; d < context_.dims; d++) {
-    columns->centre[d] =
-        static_cast<float>(sum[d] / static_cast<double>(std::max<size_t>(1, sampled)));
+    (*centre)[d] = static_cast<float>(sum[d] / static_cast<double>(std::max<size_t>(1, sampled)));
   }
-  const auto encodeIfUsed = [](const std::vector<uint64_t>& values) {
-    const bool used = std::any_of(values.begin(), values.end(), [](uint64_t v) { return v != 0; });
-    return used ? encodeColumn(values) : std::vector<std::byte>();
-  };
-  columns->ids = encodeColumn(ids);
-  columns->times = encodeColumn(times);
-  columns->sources = encodeIfUsed(sources);
-  columns->labels = encodeIfUsed(labels);
-  if (!std::is_sorted(ids.begin(), ids.end())) {
-    std::vector<uint64_t> order(ids.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::sort(order.begin(), order.end(), [&](uint64_t a, uint64_t b) { return ids[a] < ids[b]; });
-    columns->rows_by_id = encodeColumn(order);
-  }
-  for (const auto& [number, count] : by_source) columns->source_counts.push_back({number, count});
-  for (const auto& [number, count] : by_label) columns->label_counts.push_back({number, count});
-  if (columns->payload_total > 0) {
-    columns->payload_at = encodeColumn(payload_at);
-    columns->payload_bytes = encodeColumn(payload_bytes);
-  }
+  return {};
+}
 
-  const BinaryCodec codec(context_.kind, *context_.rotation, columns->centre);
-  columns->code_bytes = codec.bytesFor(static_cast<uint32_t>(rows->size()));
-  columns->codes = std::make_unique<Aligned>(columns->code_bytes);
-  std::vector<float> rotated(context_.rotation->paddedDims());
-  for (uint32_t row = 0; row < rows->size(); row++) {
+Status SegmentWriter::encodeOneBit(const RowSource& source, const std::vector<RowRef>& rows,
+                                   const SegmentJob& job, SegmentColumns* columns) {
+  const BinaryCodec codec(context_.kind, *context_.rotation, columns->code_centre);
+  columns->code_bytes = codec.bytesFor(static_cast<uint32_t>(rows.size()));
+  columns->codes = std::make_unique<AlignedBytes>(columns->code_bytes);
+  std::vector<float> floats(context_.dims), rotated(context_.rotation->paddedDims());
+  for (uint32_t row = 0; row < rows.size(); row++) {
     if (row % kPollRows == 0 && !job.keep_going()) return Status(Code::kAborted, "stopped");
     RowData data;
-    if (!source.read((*rows)[row], &data)) return Status(Code::kCorrupt, "a row changed its mind");
-    toFloats(data.vector, row_floats.data());
-    context_.rotation->apply(row_floats.data(), rotated.data());
+    if (!source.read(rows[row], &data)) return Status(Code::kCorrupt, "a row changed its mind");
+    decodeVector(data.vector, context_.dims, floats.data());
+    context_.rotation->apply(floats.data(), rotated.data());
     codec.put(columns->codes->at, row, rotated.data());
   }
   return {};
@@ -212,14 +142,15 @@ Status SegmentWriter::buildGraph(const std::function<VectorRef(uint32_t)>& vecto
                                  Graph* out) {
   notifyStep(job);
   const NavCodec codec(context_.kind, *context_.rotation, centre);
+  out->centre = centre;
   out->record_bytes = uint64_t{rows} * codec.recordBytes();
-  out->records = std::make_unique<Aligned>(static_cast<size_t>(out->record_bytes));
+  out->records = std::make_unique<AlignedBytes>(static_cast<size_t>(out->record_bytes));
   std::vector<float> floats(context_.dims), rotated(context_.rotation->paddedDims());
   for (uint32_t row = 0; row < rows; row++) {
     if (row % kPollRows == 0 && !job.keep_going()) return Status(Code::kAborted, "stopped");
     const VectorRef vector = vector_of(row);
     if (vector.at != nullptr) {
-      toFloats(vector, floats.data());
+      decodeVector(vector, context_.dims, floats.data());
     } else {
       floats = centre;  // a damaged row keeps its place and is never returned
     }
@@ -240,31 +171,46 @@ Status SegmentWriter::buildGraph(const std::function<VectorRef(uint32_t)>& vecto
     builder.step(kPollRows, nullptr);
   }
   out->bytes = builder.finish();
+  if (job.tiers == nullptr) return {};
+  if (!job.nav_records) out->dropRecords();
+  GraphView flat;
+  RVE_TRY(GraphView::open(out->bytes.view(), &flat));
+  GraphBytes packed;
+  RVE_TRY(packGraph(flat, &packed));
+  out->bytes = std::move(packed);
   return {};
 }
 
 Status SegmentWriter::write(const RowSource& source, std::vector<RowRef> rows,
                             const SegmentJob& job, WrittenSegment* out) {
-  Columns columns;
-  Vectors vectors;
-  RVE_TRY(gather(source, &rows, job, &columns, &vectors, &out->lost));
+  SegmentColumns columns(context_.dims, context_.kind == DistanceKind::kCosine);
+  Pieces pieces;
+  std::vector<float> centre;
+  RVE_TRY(gather(source, &rows, job, &columns, &pieces, &centre, &out->lost));
   notifyStep(job);
   out->rows = std::move(rows);
   if (out->rows.empty()) return {};
   const uint32_t count = static_cast<uint32_t>(out->rows.size());
+  std::unique_ptr<TierWriter> tiers;
+  if (job.tiers != nullptr) {
+    tiers = std::make_unique<TierWriter>(context_, *job.tiers, source, out->rows);
+  } else {
+    columns.code_centre = centre;
+    RVE_TRY(encodeOneBit(source, out->rows, job, &columns));
+  }
   Graph graph;
   if (job.link) {
     const auto vector_of = [&](uint32_t row) {
       RowData data;
       return source.read(out->rows[row], &data) ? data.vector : VectorRef();
     };
-    RVE_TRY(buildGraph(vector_of, count, columns.centre, job, &graph));
+    RVE_TRY(buildGraph(vector_of, count, centre, job, &graph));
   }
   const uint32_t page_bytes = context_.layout.page_bytes;
   uint64_t pages = 1 + partPages(columns.basePlan(), page_bytes) +
-                   partPages(vectors.plan(), page_bytes);
-  if (job.link) pages += partPages(graph.plan(columns.centre.size()), page_bytes);
-  if (columns.payload_total > 0) pages += partPages(columns.payloadPlan(), page_bytes);
+                   partPages(tiers != nullptr ? tiers->plan() : pieces.plan(), page_bytes);
+  if (job.link) pages += partPages(graph.plan(), page_bytes);
+  if (columns.payloadTotal() > 0) pages += partPages(columns.payloadPlan(), page_bytes);
   const uint64_t chunks = divideUp(pages * page_bytes, context_.layout.chunk_bytes);
   RunPin pin;
   RVE_TRY(store_->space().allocate(static_cast<uint32_t>(chunks), SpacePurpose::kSeal, &pin));
@@ -272,22 +218,32 @@ Status SegmentWriter::write(const RowSource& source, std::vector<RowRef> rows,
   SegmentEntry& entry = out->entry;
   entry.id = job.segment_id;
   entry.rows = count;
-  entry.id_min = columns.id_min;
-  entry.id_max = columns.id_max;
+  entry.id_min = columns.idMin();
+  entry.id_max = columns.idMax();
   PartsWriter writer(&store_->file(), context_.layout, context_.uuid, pin.run(), job.segment_id,
                      job.epoch);
+  PartEntry part;
+  const auto add = [&](Status written) {
+    if (written.ok()) entry.parts.push_back(part);
+    return written;
+  };
   Status status = writer.writeRunHeader();
-  if (status.ok()) status = writeBase(&writer, columns, &entry);
+  if (status.ok()) status = add(columns.writeBase(&writer, count, &part));
   notifyStep(job);
-  if (status.ok()) status = writeVectors(&writer, source, out->rows, vectors, &entry);
-  if (status.ok() && columns.payload_total > 0) {
-    status = writePayloads(&writer, source, out->rows, columns, &entry);
+  if (status.ok() && tiers != nullptr) {
+    status = add(tiers->write(&writer, job.keep_going, &part));
+    if (status.code() == Code::kAborted) return status;
+  } else if (status.ok()) {
+    status = add(writePieces(&writer, source, out->rows, pieces, &part));
   }
-  if (status.ok() && job.link) status = writeGraph(&writer, graph, columns.centre, count, &entry);
+  if (status.ok() && columns.payloadTotal() > 0) {
+    status = add(writePayloads(&writer, source, out->rows, columns, &part));
+  }
+  if (status.ok() && job.link) status = add(writeGraph(&writer, graph, count, &part));
   RVE_TRY(makeDurable(std::move(status), job));
   out->bytes_written = writer.bytesWritten();
   out->pins.push_back(std::move(pin));
-  for (RunPin& adopted : vectors.adopted) {
+  for (RunPin& adopted : pieces.adopted) {
     entry.adopted.push_back(adopted.run());
     out->pins.push_back(std::move(adopted));
   }
@@ -308,27 +264,11 @@ Status SegmentWriter::makeDurable(Status written, const SegmentJob& job) {
   return {};
 }
 
-Status SegmentWriter::writeBase(PartsWriter* writer, const Columns& c, SegmentEntry* entry) {
-  RVE_TRY(writer->begin(PartKind::kBase, entry->rows, context_.dims, c.basePlan()));
-  RVE_TRY(writer->append(Bytes(c.codes->at, c.code_bytes)));
-  for (const auto* column : {&c.ids, &c.times, &c.sources, &c.labels, &c.rows_by_id}) {
-    RVE_TRY(writer->append(*column));
-  }
-  RVE_TRY(writer->append(bytesOf(c.source_counts.data(), c.source_counts.size())));
-  RVE_TRY(writer->append(bytesOf(c.label_counts.data(), c.label_counts.size())));
-  RVE_TRY(writer->append(bytesOf(c.time_blocks.data(), c.time_blocks.size())));
-  RVE_TRY(writer->append(bytesOf(c.norms.data(), c.norms.size())));
-  RVE_TRY(writer->append(bytesOf(c.centre.data(), c.centre.size())));
-  PartEntry part;
-  RVE_TRY(writer->end(&part));
-  entry->parts.push_back(part);
-  return {};
-}
-
-Status SegmentWriter::writeVectors(PartsWriter* writer, const RowSource& source,
-                                   const std::vector<RowRef>& rows, const Vectors& vectors,
-                                   SegmentEntry* entry) {
-  RVE_TRY(writer->begin(PartKind::kVectors, entry->rows, context_.dims, vectors.plan()));
+Status SegmentWriter::writePieces(PartsWriter* writer, const RowSource& source,
+                                  const std::vector<RowRef>& rows, const Pieces& vectors,
+                                  PartEntry* out) {
+  RVE_TRY(writer->begin(PartKind::kVectors, static_cast<uint32_t>(rows.size()), context_.dims,
+                        vectors.plan()));
   // The matrix follows the piece table in the part: its file offset is known now.
   std::vector<Piece> pieces = vectors.pieces;
   const uint64_t matrix_at =
@@ -346,45 +286,37 @@ Status SegmentWriter::writeVectors(PartsWriter* writer, const RowSource& source,
     for (uint32_t row = piece.first_row; row < piece.first_row + piece.rows; row++) {
       RowData data;
       if (!source.read(rows[row], &data)) return Status(Code::kCorrupt, "a row changed its mind");
-      const Bytes bytes(data.vector.at, size_t{context_.dims} * dtypeBytes(data.vector.dtype));
+      const Bytes bytes(data.vector.at, data.vector.bytes(context_.dims));
       RVE_TRY(writer->append(bytes));
       written += bytes.size();
     }
   }
-  PartEntry part;
-  RVE_TRY(writer->end(&part));
-  entry->parts.push_back(part);
-  return {};
+  return writer->end(out);
 }
 
 Status SegmentWriter::writePayloads(PartsWriter* writer, const RowSource& source,
-                                    const std::vector<RowRef>& rows, const Columns& c,
-                                    SegmentEntry* entry) {
-  RVE_TRY(writer->begin(PartKind::kPayloads, entry->rows, context_.dims, c.payloadPlan()));
-  RVE_TRY(writer->append(c.payload_at));
-  RVE_TRY(writer->append(c.payload_bytes));
+                                    const std::vector<RowRef>& rows,
+                                    const SegmentColumns& columns, PartEntry* out) {
+  RVE_TRY(writer->begin(PartKind::kPayloads, static_cast<uint32_t>(rows.size()), context_.dims,
+                        columns.payloadPlan()));
+  RVE_TRY(columns.writePayloadIndex(writer));
   for (const RowRef& ref : rows) {
     RowData data;
     if (!source.read(ref, &data)) return Status(Code::kCorrupt, "a row changed its mind");
     RVE_TRY(writer->append(data.payload));
   }
-  PartEntry part;
-  RVE_TRY(writer->end(&part));
-  entry->parts.push_back(part);
-  return {};
+  return writer->end(out);
 }
 
-Status SegmentWriter::writeGraph(PartsWriter* writer, const Graph& graph,
-                                 const std::vector<float>& centre, uint32_t rows,
-                                 SegmentEntry* entry) {
-  RVE_TRY(writer->begin(PartKind::kGraph, rows, context_.dims, graph.plan(centre.size())));
+Status SegmentWriter::writeGraph(PartsWriter* writer, const Graph& graph, uint32_t rows,
+                                 PartEntry* out) {
+  RVE_TRY(writer->begin(PartKind::kGraph, rows, context_.dims, graph.plan()));
   RVE_TRY(writer->append(graph.bytes.view()));
-  RVE_TRY(writer->append(Bytes(graph.records->at, static_cast<size_t>(graph.record_bytes))));
-  RVE_TRY(writer->append(bytesOf(centre.data(), centre.size())));
-  PartEntry part;
-  RVE_TRY(writer->end(&part));
-  entry->parts.push_back(part);
-  return {};
+  if (graph.records != nullptr) {
+    RVE_TRY(writer->append(Bytes(graph.records->at, static_cast<size_t>(graph.record_bytes))));
+  }
+  RVE_TRY(writer->append(bytesOf(graph.centre.data(), graph.centre.size())));
+  return writer->end(out);
 }
 
 Status SegmentWriter::link(const Segment& segment, const SegmentJob& job, WrittenSegment* out) {
@@ -394,7 +326,7 @@ Status SegmentWriter::link(const Segment& segment, const SegmentJob& job, Writte
   for (uint32_t row = 0; row < segment.rows(); row += step) {
     const VectorRef vector = segment.vectorOf(row);
     if (vector.at == nullptr) continue;
-    toFloats(vector, floats.data());
+    decodeVector(vector, context_.dims, floats.data());
     for (uint32_t d = 0; d < context_.dims; d++) centre[d] += floats[d];
     sampled++;
   }
@@ -402,7 +334,7 @@ Status SegmentWriter::link(const Segment& segment, const SegmentJob& job, Writte
   Graph graph;
   const auto vector_of = [&](uint32_t row) { return segment.vectorOf(row); };
   RVE_TRY(buildGraph(vector_of, segment.rows(), centre, job, &graph));
-  const uint64_t pages = 1 + partPages(graph.plan(centre.size()), context_.layout.page_bytes);
+  const uint64_t pages = 1 + partPages(graph.plan(), context_.layout.page_bytes);
   const uint64_t chunks =
       divideUp(pages * context_.layout.page_bytes, context_.layout.chunk_bytes);
   RunPin pin;
@@ -412,7 +344,9 @@ Status SegmentWriter::link(const Segment& segment, const SegmentJob& job, Writte
   PartsWriter writer(&store_->file(), context_.layout, context_.uuid, pin.run(), segment.id(),
                      job.epoch);
   Status status = writer.writeRunHeader();
-  if (status.ok()) status = writeGraph(&writer, graph, centre, segment.rows(), &out->entry);
+  PartEntry part;
+  if (status.ok()) status = writeGraph(&writer, graph, segment.rows(), &part);
+  if (status.ok()) out->entry.parts.push_back(part);
   RVE_TRY(makeDurable(std::move(status), job));
   out->bytes_written = writer.bytesWritten();
   const std::vector<Run> needed = out->entry.runs();

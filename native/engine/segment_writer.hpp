@@ -4,7 +4,8 @@
 #pragma once
 #include <functional>
 
-#include "engine/row_source.hpp"
+#include "engine/segment_columns.hpp"
+#include "engine/tier_writer.hpp"
 #include "graph/builder.hpp"
 #include "storage/store.hpp"
 
@@ -22,6 +23,9 @@ struct SegmentJob {
   // Merge: the graph of the largest input and where its rows are now; null: from nothing.
   const GraphView* old_graph = nullptr;
   std::vector<uint32_t> old_to_new;
+  // Not null: the output stands in tiers, rows in their order; linked, nothing adopted.
+  const TierJob* tiers = nullptr;
+  bool nav_records = true;  // its graph keeps 4-bit records of its own
   KeepGoing keep_going;
   std::function<void()> on_step;  // Tuning::on_step
 };
@@ -46,23 +50,23 @@ class SegmentWriter {
   Status link(const Segment& segment, const SegmentJob& job, WrittenSegment* out);
 
  private:
-  struct Columns;
-  struct Vectors;
+  struct Pieces;
   struct Graph;
   Status gather(const RowSource& source, std::vector<RowRef>* rows, const SegmentJob& job,
-                Columns* columns, Vectors* vectors, uint64_t* lost);
+                SegmentColumns* columns, Pieces* pieces, std::vector<float>* centre,
+                uint64_t* lost);
+  void adoptRun(const RowSource& source, uint64_t at, Pieces* pieces) const;
+  Status encodeOneBit(const RowSource& source, const std::vector<RowRef>& rows,
+                      const SegmentJob& job, SegmentColumns* columns);
   Status buildGraph(const std::function<VectorRef(uint32_t)>& vector_of, uint32_t rows,
                     const std::vector<float>& centre, const SegmentJob& job, Graph* out);
   Status makeDurable(Status written, const SegmentJob& job);
-  Status writeBase(PartsWriter* writer, const Columns& columns, SegmentEntry* entry);
-  Status writeVectors(PartsWriter* writer, const RowSource& source, const std::vector<RowRef>& rows,
-                      const Vectors& vectors, SegmentEntry* entry);
-  Status writeGraph(PartsWriter* writer, const Graph& graph, const std::vector<float>& centre,
-                    uint32_t rows, SegmentEntry* entry);
+  Status writePieces(PartsWriter* writer, const RowSource& source, const std::vector<RowRef>& rows,
+                     const Pieces& pieces, PartEntry* out);
+  Status writeGraph(PartsWriter* writer, const Graph& graph, uint32_t rows, PartEntry* out);
   Status writePayloads(PartsWriter* writer, const RowSource& source,
-                       const std::vector<RowRef>& rows, const Columns& columns,
-                       SegmentEntry* entry);
-  void toFloats(const VectorRef& vector, float* out) const;
+                       const std::vector<RowRef>& rows, const SegmentColumns& columns,
+                       PartEntry* out);
 
   Store* store_;
   SegmentContext context_;

@@ -31,6 +31,12 @@ uint32_t heatBin(float heat) {
   return static_cast<uint32_t>(std::min(bin, static_cast<float>(kHeatBins - 1)));
 }
 
+uint32_t heatBin(const HeatScale& scale, int64_t moment, uint64_t now_ms) {
+  const double age_ms = static_cast<double>(now_ms) - static_cast<double>(moment);
+  const double bin = age_ms / scale.half_life_ms * double{kBinsPerHalving};
+  return static_cast<uint32_t>(std::clamp(bin, 0.0, static_cast<double>(kHeatBins - 1)));
+}
+
 Tier TierPolicy::fresh(float heat) const {
   const float h = heat * share_;
   uint32_t tier = 0;

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "codecs/tier.hpp"
+#include "engine/heat.hpp"
 #include "rve/engine.hpp"
 
 namespace rve {
@@ -26,9 +27,11 @@ struct TierBounds {
 inline constexpr uint32_t kHeatBins = 256;
 using HeatHistogram = std::array<uint64_t, kHeatBins>;
 uint32_t heatBin(float heat);
+uint32_t heatBin(const HeatScale& scale, int64_t moment, uint64_t now_ms);
 
 class TierPolicy {
  public:
+  TierPolicy() : TierPolicy(TierBounds(), Tier::kArchive) {}
   TierPolicy(const TierBounds& bounds, Tier lowest) : bounds_(bounds), lowest_(lowest) {}
 
   // Where a record of this heat goes that stands in `now`: `now` itself within the dead band

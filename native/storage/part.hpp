@@ -27,6 +27,8 @@ enum class SectionKind : uint32_t {
   kTimeBlocks = 9,
   kNorms = 10,
   kCentre = 11,
+  kHeat = 12,
+  kShortNorms = 13,
   // graph
   kNavRecords = 20,
   kGraph = 21,
@@ -34,6 +36,10 @@ enum class SectionKind : uint32_t {
   // vectors
   kPieces = 30,
   kMatrix = 31,
+  kTierRanges = 32,
+  kCodebook = 33,
+  kTierRecords = 34,
+  kOriginals = 35,
   // payloads
   kPayloadOffsets = 40,
   kPayloadLengths = 41,

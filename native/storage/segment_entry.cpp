@@ -96,10 +96,12 @@ bool decodeEntry(WireReader* in, const Layout& layout, uint32_t chunk_count, Seg
     out->adopted.push_back(run);
   }
   const PartEntry* base = out->part(PartKind::kBase);
-  if (in->failed() || base == nullptr || out->part(PartKind::kVectors) == nullptr) return false;
-  // A row has at least 16 bytes of 1-bit code: what a reader sets up per row is bounded by the
-  // file.
-  return uint64_t{out->rows} * 16 <= uint64_t{base->pages} * layout.page_bytes &&
+  const PartEntry* vectors = out->part(PartKind::kVectors);
+  if (in->failed() || base == nullptr || vectors == nullptr) return false;
+  // A row has at least 16 bytes of 1-bit code, or in tiers a record of 8: what a reader sets up per
+  // row is bounded by the file.
+  const uint64_t pages = uint64_t{base->pages} + vectors->pages;
+  return uint64_t{out->rows} * kRowBytesMin <= pages * layout.page_bytes &&
          out->id_min <= out->id_max && out->id_max <= kIdMax;
 }
 

@@ -322,6 +322,9 @@ class Engine {
   virtual Status scan(const Filter& filter, uint32_t records_max, ScanCursor* cursor,
                       std::vector<Record>* out) = 0;
   virtual Stats stats() = 0;
+  // Heat counts in this time from now on, not in the clock's: milliseconds, above 0 and never
+  // falling. For simulations, which let hours pass in a moment.
+  virtual void setHeatNow(uint64_t active_ms) = 0;
   // Reads and verifies every checksum of the live state; `deep` also audits the graphs.
   virtual Status check(bool deep, CheckReport* out) = 0;
 

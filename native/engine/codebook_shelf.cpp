@@ -1,0 +1,36 @@
+#include "engine/codebook_shelf.hpp"
+
+#include "base/crc32c.hpp"
+
+namespace rve {
+
+Status CodebookShelf::decode(Bytes bytes, std::shared_ptr<const TierCodebook>* out) {
+  const uint32_t crc = crc32c(bytes);
+  std::lock_guard lock(mutex_);
+  std::erase_if(books_, [](const Book& book) { return book.codebook.expired(); });
+  for (const Book& book : books_) {
+    *out = book.codebook.lock();
+    if (book.crc == crc && *out != nullptr) return {};
+  }
+  RVE_TRY(TierCodebook::decode(bytes, out));
+  books_.push_back({(*out)->id(), crc, *out});
+  return {};
+}
+
+std::shared_ptr<const TierCoder> CodebookShelf::coder(
+    const std::shared_ptr<const TierCodebook>& codebook, Tier tier, float bits) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(coders_, [](const Coder& coder) { return coder.coder.expired(); });
+  for (const Coder& one : coders_) {
+    std::shared_ptr<const TierCoder> found = one.coder.lock();
+    if (found != nullptr && one.codebook == codebook.get() && one.tier == tier &&
+        one.bits == bits) {
+      return found;
+    }
+  }
+  auto made = std::make_shared<const TierCoder>(codebook, tier, bits);
+  coders_.push_back({codebook.get(), tier, bits, made});
+  return made;
+}
+
+}  // namespace rve

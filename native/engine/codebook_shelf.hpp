@@ -1,0 +1,41 @@
+// Codebooks, and the codecs made from them: one in memory however many segments were written with
+// it.
+#pragma once
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/status.hpp"
+#include "engine/tier_coder.hpp"
+
+namespace rve {
+
+// Any thread. Holds nothing alive: what no segment uses is gone.
+class CodebookShelf {
+ public:
+  // The codebook of these bytes: the one in memory if it is the same, else decoded. kCorrupt.
+  Status decode(Bytes bytes, std::shared_ptr<const TierCodebook>* out);
+  // bits: as TierCodec takes them. Cost of a new one: about a millisecond.
+  std::shared_ptr<const TierCoder> coder(const std::shared_ptr<const TierCodebook>& codebook,
+                                         Tier tier, float bits);
+
+ private:
+  struct Book {
+    uint64_t id;
+    uint32_t crc;
+    std::weak_ptr<const TierCodebook> codebook;
+  };
+  struct Coder {
+    const TierCodebook* codebook;
+    Tier tier;
+    float bits;
+    std::weak_ptr<const TierCoder> coder;
+  };
+
+  std::mutex mutex_;
+  std::vector<Book> books_;
+  std::vector<Coder> coders_;
+};
+
+}  // namespace rve
