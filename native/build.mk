@@ -120,6 +120,10 @@ $(OBJ)/%.o: %.cpp $(OBJ)/flags native/build.mk
 	@$(call file_cxx,$<) $(RVE_CXXFLAGS) $(call file_flags,$<) $(CXXFLAGS) -MMD -MP -c $< -o $@
 	$(call check_shared,$<,$@)
 
+# Codes on disk must not depend on the machine: where multiply and add could be one instruction,
+# the compiler may not choose. And no square root or rounding becomes a call that sets errno.
+$(OBJ)/native/codecs/%.o: RVE_CXXFLAGS += -ffp-contract=off -fno-math-errno
+
 $(BINDING_OBJECTS): RVE_CXXFLAGS += $(NAPI_FLAGS)
 $(BINDING_OBJECTS): | $(NPM_STAMP)
 

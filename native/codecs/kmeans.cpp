@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/assert.hpp"
+#include "codecs/columns.hpp"
 #include "kernels/kernels.hpp"
 #include "kernels/split_mix.hpp"
 
@@ -19,8 +20,10 @@ struct Task {
   uint32_t probe;  // leading coordinates that are compared
   uint32_t k;
   SplitMix random;
+  std::vector<float> probes;  // those coordinates of all points: a pass reads no more than it needs
 
   const float* point(size_t i) const { return points + i * stride; }
+  const float* probeOf(size_t i) const { return probes.data() + i * probe; }
 };
 
 // k-means++: each next centroid is a point drawn with probability ~ its squared distance to the
@@ -34,7 +37,7 @@ void start(Task* task, float* centroids) {
                 task->stride * sizeof(float));
     double total = 0;
     for (size_t i = 0; i < task->count; ++i) {
-      const float d = kernels().l2F32(task->point(i), task->point(chosen), task->probe);
+      const float d = kernels().l2F32(task->probeOf(i), task->probeOf(chosen), task->probe);
       nearest2[i] = std::min(nearest2[i], d);
       total += nearest2[i];
     }
@@ -61,13 +64,15 @@ void round(Task* task, float* centroids, uint32_t* owner) {
     const float* centroid = centroids + size_t{c} * task->stride;
     half_norm2[c] = 0.5f * kernels().dotF32(centroid, centroid, task->probe);
   }
+  FloatColumns columns;
+  columns.assign(centroids, task->k, task->stride, task->probe);
+  std::vector<float> dots(columns.dotCount());
   for (size_t i = 0; i < task->count; ++i) {
+    columns.dots(task->probeOf(i), dots.data());
     float best = std::numeric_limits<float>::max();
     uint32_t best_at = 0;
     for (uint32_t c = 0; c < task->k; ++c) {
-      const float* centroid = centroids + size_t{c} * task->stride;
-      const float score =
-          half_norm2[c] - kernels().dotF32(task->point(i), centroid, task->probe);
+      const float score = half_norm2[c] - dots[c];
       if (score < best) {
         best = score;
         best_at = c;
@@ -100,7 +105,11 @@ void round(Task* task, float* centroids, uint32_t* owner) {
 std::vector<float> kmeans(const float* points, size_t count, uint32_t stride, uint32_t k,
                           uint64_t seed) {
   RVE_ASSERT(k >= 1 && k <= count && stride % 8 == 0);
-  Task task{points, count, stride, std::min(stride, kKmeansProbeDims), k, SplitMix(seed)};
+  Task task{points, count, stride, std::min(stride, kKmeansProbeDims), k, SplitMix(seed), {}};
+  task.probes.resize(count * task.probe);
+  for (size_t i = 0; i < count; ++i) {
+    std::memcpy(task.probes.data() + i * task.probe, task.point(i), task.probe * sizeof(float));
+  }
   std::vector<float> centroids(size_t{k} * stride);
   std::vector<uint32_t> owner(count);
   start(&task, centroids.data());

@@ -130,6 +130,7 @@ void TierCodebook::expand() {
     mean_dot_[c] = kernels().dotF32(mean_.data(), to, padded);
   }
   mean_norm2_ = kernels().dotF32(mean_.data(), mean_.data(), padded);
+  probes_.assign(centroids_.data(), count, padded, std::min<size_t>(padded, kProbeDims));
 }
 
 uint32_t TierCodebook::nearest(const float* centred) const {
@@ -140,8 +141,10 @@ uint32_t TierCodebook::nearest(const float* centred) const {
   uint32_t best_at[kProbeKept];
   std::fill_n(best, kProbeKept, std::numeric_limits<float>::max());
   std::fill_n(best_at, kProbeKept, 0u);
+  float dots[kTierCentroidsMax];
+  probes_.dots(centred, dots);
   for (uint32_t c = 0; c < centroidCount(); ++c) {
-    const float score = probe_half_norm2_[c] - kernels().dotF32(centred, centroid(c), probe);
+    const float score = probe_half_norm2_[c] - dots[c];
     if (!(score < best[kProbeKept - 1])) continue;
     uint32_t at = kProbeKept - 1;
     for (; at > 0 && score < best[at - 1]; --at) {

@@ -31,6 +31,7 @@
 
 #include "base/bytes.hpp"
 #include "base/status.hpp"
+#include "codecs/columns.hpp"
 #include "codecs/tier_rotation.hpp"
 #include "kernels/distance_kind.hpp"
 
@@ -104,6 +105,7 @@ class TierCodebook {
   std::vector<float> centroids_;  // packed_ * scales_
   std::vector<float> norm2_;
   std::vector<float> probe_half_norm2_;  // of the leading coordinates that `nearest` looks at first
+  FloatColumns probes_;            // those coordinates
   std::vector<float> mean_dot_;
   float mean_norm2_ = 0;
 };

@@ -22,7 +22,8 @@ constexpr uint32_t kIndexCount = 1u << kIndexBits;
 constexpr uint64_t kMeasureSeed = 0x7E12;
 constexpr uint32_t kMeasureValues = 4096;
 
-int8_t toByte(float x) { return static_cast<int8_t>(std::lrint(x)); }
+// The nearest, ties up; x within -127..127. lrint would be a call into the library for each.
+int8_t toByte(float x) { return static_cast<int8_t>(static_cast<int>(x + 128.5f) - 128); }
 
 // Calls put(slot, coordinate) for each coordinate.
 template <typename Put>
@@ -34,9 +35,9 @@ void forEachSlot(size_t plane_bytes, Put put) {
 }
 
 float largestOf(const float* x, size_t n) {
-  float largest = 0;
-  for (size_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(x[i]));
-  return largest;
+  float largest[8] = {};  // chains that do not wait for each other
+  for (size_t i = 0; i < n; ++i) largest[i % 8] = std::max(largest[i % 8], std::abs(x[i]));
+  return *std::max_element(largest, largest + 8);
 }
 
 const float* slotsOf(TierNavQuery* query) {
@@ -81,11 +82,9 @@ void prepareTierNavQuery(const TierCodebook& codebook, const float* plain, const
   out->step = usable ? largest / kQueryMax : 0.0f;
   const float per_step = usable ? kQueryMax / largest : 0.0f;
   out->values.assign(trellisSlots(padded / 8), 0);
-  if (usable) {
-    forEachSlot(padded / 8, [&](size_t slot, size_t i) {
-      out->values[slot] = toByte(std::min(kQueryMax, centred[i] * per_step));
-    });
-  }
+  forEachSlot(padded / 8, [&](size_t slot, size_t i) {
+    out->values[slot] = toByte(centred[i] * per_step);
+  });
   out->slots.clear();
   out->largest = largestOf(plain, codebook.dims());
   for (TierNavQuery::Scaled& scaled : out->scaled) scaled.plain.clear();
@@ -216,18 +215,22 @@ void TierNav::measureLeading() {
   nav_extra2_ = static_cast<float>(extra2 / done);
 }
 
-void TierNav::finish(TierNavQuery* query, const std::byte* record, float dot, bool outlier,
-                     float* out) const {
+void TierNav::finish(TierNavQuery* query, const std::byte* const* records, size_t count,
+                     const float* dots, bool outlier, float* out) const {
   const TierCodebook& book = codec_.codebook();
-  const TierSide side = loadTierSide(record, book.centroidCount());
-  if (std::isnan(query->exact.base[side.centroid])) {
-    reachCentroid(book, side.centroid, &query->exact);
+  const uint32_t centroids = book.centroidCount();
+  const float sign = codec_.sign();
+  const float* base = query->exact.base.data();
+  for (size_t i = 0; i < count; ++i) {
+    const TierSide side = loadTierSide(records[i], centroids);
+    if (std::isnan(base[side.centroid])) reachCentroid(book, side.centroid, &query->exact);
+    float dot = dots[i];
+    if (outlier) {
+      const TierCodec::Outlier one = codec_.outlierOf(records[i]);
+      dot += one.correction * query->exact.centred[one.coordinate];
+    }
+    out[i] = base[side.centroid] + side.add + sign * side.factor * dot;
   }
-  if (outlier) {
-    const TierCodec::Outlier one = codec_.outlierOf(record);
-    dot += one.correction * query->exact.centred[one.coordinate];
-  }
-  *out = query->exact.base[side.centroid] + side.add + codec_.sign() * side.factor * dot;
 }
 
 void TierNav::navDistances(TierNavQuery* query, const std::byte* const* records, size_t count,
@@ -244,10 +247,9 @@ void TierNav::navDistances(TierNavQuery* query, const std::byte* const* records,
     int32_t dots[kBatch];
     for (size_t i = 0; i < batch; ++i) codes[i] = records[done + i] + kTierSideBytes;
     kernels().trellis->dotI8(nav_, query->values.data(), codes, batch, dots);
-    for (size_t i = 0; i < batch; ++i) {
-      finish(query, records[done + i], scale * static_cast<float>(dots[i]), outlier,
-             out + done + i);
-    }
+    float scaled[kBatch];
+    for (size_t i = 0; i < batch; ++i) scaled[i] = scale * static_cast<float>(dots[i]);
+    finish(query, records + done, batch, scaled, outlier, out + done);
   }
 }
 
@@ -268,9 +270,7 @@ void TierNav::fullDistances(TierNavQuery* query, const std::byte* const* records
     } else {
       kernels().trellis->curveF32(curve_, slots, codes, batch, dots);
     }
-    for (size_t i = 0; i < batch; ++i) {
-      finish(query, records[done + i], dots[i], outlier_, out + done + i);
-    }
+    finish(query, records + done, batch, dots, outlier_, out + done);
   }
 }
 

@@ -69,8 +69,8 @@ class TierNav {
   void scanWhole();
   void scanLeading();
   void measureLeading();
-  void finish(TierNavQuery* query, const std::byte* record, float dot, bool outlier,
-              float* out) const;
+  void finish(TierNavQuery* query, const std::byte* const* records, size_t count,
+              const float* dots, bool outlier, float* out) const;
   float warmDistance(TierNavQuery* query, const std::byte* record) const;
 
   const TierCodec& codec_;

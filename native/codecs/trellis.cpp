@@ -1,5 +1,9 @@
 #include "codecs/trellis.hpp"
 
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -17,10 +21,14 @@ namespace {
 // other machines lane by lane.
 using Float4 = float __attribute__((vector_size(16)));
 using Int4 = int32_t __attribute__((vector_size(16)));
-using Byte4 = int8_t __attribute__((vector_size(4)));
 
 Float4 all(float x) { return Float4{x, x, x, x}; }
+#if defined(__SSE2__)
+// The same, which the compiler does not see where the comparison has another use.
+Float4 smaller(Float4 a, Float4 b) { return _mm_min_ps(a, b); }
+#else
 Float4 smaller(Float4 a, Float4 b) { return a < b ? a : b; }
+#endif
 Float4 larger(Float4 a, Float4 b) { return a > b ? a : b; }
 
 constexpr uint32_t kStates = 8;
@@ -67,7 +75,7 @@ struct Costs {
 };
 
 // choice[n]: 0 or -1, the p[i-3] of the better predecessor of state n.
-inline Costs advance(const Costs& from, Float4 d, int8_t* choice) {
+inline Costs advance(const Costs& from, Float4 d, int32_t* choice) {
   // d[j]: error of the nearest level j mod 4. State n asks for level 2 (n0 ^ n1 ^ p[i-3]) + n2.
   const Float4 d_even = __builtin_shufflevector(d, d, 0, 2, 2, 0);
   const Float4 d_odd = __builtin_shufflevector(d, d, 1, 3, 3, 1);
@@ -77,11 +85,29 @@ inline Costs advance(const Costs& from, Float4 d, int8_t* choice) {
   const Float4 low1 = __builtin_shufflevector(from.high, from.high, 0, 0, 1, 1) + d_even_other;
   const Float4 high0 = __builtin_shufflevector(from.low, from.low, 2, 2, 3, 3) + d_odd;
   const Float4 high1 = __builtin_shufflevector(from.high, from.high, 2, 2, 3, 3) + d_odd_other;
-  const Byte4 low_choice = __builtin_convertvector(low1 < low0, Byte4);
-  const Byte4 high_choice = __builtin_convertvector(high1 < high0, Byte4);
-  std::memcpy(choice, &low_choice, 4);
-  std::memcpy(choice + 4, &high_choice, 4);
+  const Int4 low_choice = low1 < low0;
+  const Int4 high_choice = high1 < high0;
+  std::memcpy(choice, &low_choice, 16);
+  std::memcpy(choice + 4, &high_choice, 16);
   return {smaller(low1, low0), smaller(high1, high0)};
+}
+
+// Levels y of the values [first, stop), both multiples of 4, and the weights of their errors: a
+// level is stretch^3 as wide here as in the middle.
+void compand(const float* values, float to_x, const Scale& scale, uint32_t first, uint32_t stop,
+             float* y, float* weight) {
+  for (uint32_t i = first; i < stop; i += 4) {
+    Float4 x;
+    std::memcpy(&x, values + i, sizeof x);
+    x *= all(to_x);
+    const Float4 stretch2 = all(1) + x * x;
+    const Float4 stretch = {std::sqrt(stretch2[0]), std::sqrt(stretch2[1]),
+                            std::sqrt(stretch2[2]), std::sqrt(stretch2[3])};
+    const Float4 level = x / stretch * all(scale.levels_per_y) + all(scale.offset);
+    const Float4 weights = all(scale.weight) * stretch2 * stretch2 * stretch2;
+    std::memcpy(y + i, &level, sizeof level);
+    std::memcpy(weight + i, &weights, sizeof weights);
+  }
 }
 
 // Squared errors of the nearest level of each residue 0..3, times `weight`.
@@ -221,22 +247,20 @@ void TrellisGrid::calibrate() {
 
 void TrellisGrid::quantise(const float* values, float per_unit, uint16_t* levels,
                            uint8_t* path) const {
-  int8_t choices[kDimensionsMax][kStates];
+  int32_t choices[kDimensionsMax][kStates];
   float y[kDimensionsMax];
+  float weight[kDimensionsMax];
   const Scale fine(4u << shape_.planes, edge_, true);
   const Scale coarse(2u << shape_.planes, edge_, false);
   const float to_x = per_unit * compression_ / units_per_deviation_;
+  compand(values, to_x, fine, 0, shape_.fine_dims, y, weight);
+  compand(values, to_x, coarse, shape_.fine_dims, shape_.dims, y, weight);
   // All paths begin in state 0: nothing came before.
   constexpr float kNever = std::numeric_limits<float>::max() / 4;
   Costs costs{{0, kNever, kNever, kNever}, all(kNever)};
   for (uint32_t i = 0; i < shape_.dims; ++i) {
-    const Scale& scale = i < shape_.fine_dims ? fine : coarse;
-    const float x = values[i] * to_x;
-    const float stretch2 = 1 + x * x;
-    y[i] = x / std::sqrt(stretch2) * scale.levels_per_y + scale.offset;
-    // A level is stretch^3 as wide here as in the middle.
-    const float weight = scale.weight * stretch2 * stretch2 * stretch2;
-    costs = advance(costs, residueErrors(y[i], scale.amplitudes, weight), choices[i]);
+    const float amplitudes = i < shape_.fine_dims ? fine.amplitudes : coarse.amplitudes;
+    costs = advance(costs, residueErrors(y[i], amplitudes, weight[i]), choices[i]);
   }
   float last[kStates];
   std::memcpy(last, &costs.low, 16);

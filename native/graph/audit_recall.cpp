@@ -3,6 +3,7 @@
 #include <new>
 
 #include "base/limits.hpp"
+#include "base/prefetch.hpp"
 #include "graph/audit.hpp"
 #include "kernels/split_mix.hpp"
 
@@ -103,7 +104,7 @@ void NavRowQueries::distances(void* context, const uint32_t* rows, size_t count,
 
 void NavRowQueries::prefetch(void* context, const uint32_t* rows, size_t count) {
   const NavSpace& space = static_cast<NavRowQueries*>(context)->space_;
-  for (size_t i = 0; i < count; ++i) __builtin_prefetch(space.record(rows[i]));
+  for (size_t i = 0; i < count; ++i) prefetchLine(space.record(rows[i]));
 }
 
 bool NavRowQueries::prepare(void* context, uint32_t row) {

@@ -26,7 +26,7 @@ class BuildState::Source {
   }
 
   static bool accept(uint32_t) { return true; }
-  void prefetchLinks(uint32_t node) const { __builtin_prefetch(level_.linksOf(node)); }
+  void prefetchLinks(uint32_t node) const { prefetchLine(level_.linksOf(node)); }
   void prefetchRecords(const uint32_t* nodes, size_t count) const {
     const NavSpace& space = state_.space_;
     for (size_t i = 0; i < count; ++i) {

@@ -15,6 +15,7 @@
 #include <algorithm>
 
 #include "base/bytes.hpp"
+#include "base/prefetch.hpp"
 #include "graph/page_guard.hpp"
 
 namespace rve {
@@ -67,8 +68,8 @@ class PackedLinks {
     const std::byte* block = directory_ + uint64_t{node} / kPackedBlockNodes * kPackedBlockBytes;
     const Place place = find(block, node % kPackedBlockNodes);
     const std::byte* at = lists_ + std::min(place.bit, bits_) / 8;
-    __builtin_prefetch(at);
-    __builtin_prefetch(at + 32);
+    prefetchLine(at);
+    prefetchLine(at + 32);
   }
 
  private:

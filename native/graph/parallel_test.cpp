@@ -20,8 +20,8 @@ GraphBytes buildBy(uint32_t threads, const NavSpace& space, const GraphParams& p
 double recallOf(const GraphView& view, const NavSpace& space, uint32_t ef) {
   NavRowQueries rows(space);
   GraphRecall out;
-  CHECK_OK(auditRecall(view, rows.queries(), {.queries = 1000, .seed = 7, .ef = ef}, &out));
-  CHECK_EQ(out.queries, std::min(1000u, space.rows));
+  CHECK_OK(auditRecall(view, rows.queries(), {.queries = 400, .seed = 7, .ef = ef}, &out));
+  CHECK_EQ(out.queries, std::min(400u, space.rows));
   return out.recall();
 }
 
@@ -137,9 +137,9 @@ TEST(a_recall_audit_sees_a_graph_that_finds_little_and_counts_unreadable_rows) {
   pages.bad = 3;
   NavRowQueries rows(grid.space(), pages.guard(0));
   GraphRecall out;
-  REQUIRE_OK(auditRecall(view, rows.queries(), {.queries = 3000}, &out));
+  REQUIRE_OK(auditRecall(view, rows.queries(), {.queries = 600}, &out));
   CHECK(out.unreadable > 0 && out.unreadable < 200);
-  CHECK_EQ(out.queries + out.unreadable, 3000u);
+  CHECK_EQ(out.queries + out.unreadable, 600u);
   CHECK(rows.unreadable() > 0);
   CHECK(auditRecall(view, rows.queries(), {.k = 65}, &out).code() == Code::kArgument);
 }

@@ -21,8 +21,8 @@ struct FlatLinks {
   }
   void prefetch(uint32_t row) const {
     const std::byte* at = view.data() + view.flatOffset(0, row);
-    __builtin_prefetch(at);
-    __builtin_prefetch(at + 64);
+    prefetchLine(at);
+    prefetchLine(at + 64);
   }
 
   const GraphView& view;

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/assert.hpp"
+#include "base/prefetch.hpp"
 #include "graph/search.hpp"
 
 namespace rve {
@@ -207,10 +208,10 @@ class GraphWalk {
 
 // The cache lines of a record; those behind the fourth are left to the hardware's own prefetcher.
 inline void prefetchRecord(const std::byte* record, size_t bytes) {
-  __builtin_prefetch(record);
-  if (bytes > 64) __builtin_prefetch(record + 64);
-  if (bytes > 128) __builtin_prefetch(record + 128);
-  if (bytes > 192) __builtin_prefetch(record + 192);
+  prefetchLine(record);
+  if (bytes > 64) prefetchLine(record + 64);
+  if (bytes > 128) prefetchLine(record + 128);
+  if (bytes > 192) prefetchLine(record + 192);
 }
 
 }  // namespace rve

@@ -88,7 +88,7 @@ extern constinit const Kernels kKernelsDotprod = {
     .dotU4U4 = dotU4U4,
     .navDistances = navDistancesBy<dotLanes<4>>,
     .binaryBlocks = binaryBlocks,
-    .trellis = &kTrellisScalar,
+    .trellis = &kTrellisDotprod,
 };
 
 }  // namespace rve

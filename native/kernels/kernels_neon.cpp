@@ -279,7 +279,7 @@ extern constinit const Kernels kKernelsNeon = {
     .dotU4U4 = dotU4U4,
     .navDistances = navDistancesBy<dotLanes<4>>,
     .binaryBlocks = binaryBlocks,
-    .trellis = &kTrellisScalar,
+    .trellis = &kTrellisNeon,
 };
 
 }  // namespace rve

@@ -18,6 +18,8 @@ extern const TrellisKernels kTrellisAvx2;
 #elif defined(__aarch64__)
 extern const Kernels kKernelsNeon;
 extern const Kernels kKernelsDotprod;
+extern const TrellisKernels kTrellisNeon;
+extern const TrellisKernels kTrellisDotprod;
 #elif defined(RVE_HAS_RVV)  // set by the build where a compiler has the vector intrinsics
 extern const Kernels kKernelsRvv;
 #endif

@@ -33,7 +33,7 @@ struct TrellisSlot {
 constexpr TrellisSlot trellisSlot(size_t plane_bytes, size_t byte) {
   const size_t wide = plane_bytes - plane_bytes % kTrellisWideBytes;
   const size_t width = byte < wide ? kTrellisWideBytes : kTrellisNarrowBytes;
-  const size_t within = (byte < wide ? byte : byte - wide) % width;
+  const size_t within = byte & (width - 1);
   return {8 * (byte - within) + within, width};
 }
 
@@ -67,7 +67,7 @@ struct TrellisKernels {
   // Exact. query: trellisSlots() values in -127..127.
   void (*dotI8)(const TrellisScan& scan, const int8_t* query, const std::byte* const* codes,
                 size_t count, int32_t* out);
-  // Error as dotF32 of kernels.hpp.
+  // For codes with a path. Error as dotF32 of kernels.hpp.
   void (*dotF32)(const TrellisScan& scan, const float* query, const std::byte* const* codes,
                  size_t count, float* out);
   // Error as dotF32, and each value to 2^-20 of itself.

@@ -5,6 +5,9 @@
 
 #include "kernels/tables.hpp"
 
+// Left to itself the compiler passes arrays of registers through memory.
+#define RVE_INLINE inline __attribute__((always_inline))
+
 namespace rve {
 namespace {
 
@@ -29,7 +32,7 @@ alignas(64) constexpr int8_t kOnesThenZeros[64] = {
     -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
 
 // The first `bytes`, 1..16, the rest zero. Reads up to seven bytes before `at`, none behind.
-inline __m128i loadFirst(const std::byte* at, size_t bytes) {
+RVE_INLINE __m128i loadFirst(const std::byte* at, size_t bytes) {
   if (bytes == 16) return _mm_loadu_si128(at128(at));
   if (bytes > 8) {
     return _mm_shuffle_epi8(_mm_loadu_si128(at128(at + bytes - 16)),
@@ -45,14 +48,14 @@ struct WideColumn {
   size_t first;
   static constexpr size_t kBytes = 32;
 
-  __m256i plane(size_t offset) const { return load(code + offset + first); }
+  RVE_INLINE __m256i plane(size_t offset) const { return load(code + offset + first); }
   // Each byte's predecessor in its plane.
-  __m256i before(size_t offset) const {
+  RVE_INLINE __m256i before(size_t offset) const {
     const __m256i bytes = load(code + offset + first - 1);
     const __m256i first_byte = _mm256_setr_epi32(255, 0, 0, 0, 0, 0, 0, 0);
     return first > 0 ? bytes : _mm256_andnot_si256(first_byte, bytes);
   }
-  __m256i planeFirst(size_t offset, size_t bytes) const {
+  RVE_INLINE __m256i planeFirst(size_t offset, size_t bytes) const {
     const std::byte* at = code + offset + first;
     if (bytes >= 32) return load(at);
     if (bytes <= 16) return pairOf(loadFirst(at, bytes), _mm_setzero_si128());
@@ -68,11 +71,11 @@ struct NarrowColumns {
   size_t bytes;  // 1..16
   static constexpr size_t kBytes = 16;
 
-  __m256i planeFirst(size_t offset, size_t n) const {
+  RVE_INLINE __m256i planeFirst(size_t offset, size_t n) const {
     return pairOf(loadFirst(a + offset + first, n), loadFirst(b + offset + first, n));
   }
-  __m256i plane(size_t offset) const { return planeFirst(offset, bytes); }
-  __m256i before(size_t offset) const {
+  RVE_INLINE __m256i plane(size_t offset) const { return planeFirst(offset, bytes); }
+  RVE_INLINE __m256i before(size_t offset) const {
     if (first > 0) return planeFirst(offset - 1, bytes);
     return _mm256_slli_si256(plane(offset), 1);
   }
@@ -95,7 +98,7 @@ inline __m256i down(__m256i x) {
 struct LowPlanes {
   __m256i z0;
   __m256i z1;
-  LowPlanes(__m256i path, __m256i before)
+  RVE_INLINE LowPlanes(__m256i path, __m256i before)
       : z0(_mm256_or_si256(up<2>(path), down<6>(before))),
         z1(_mm256_xor_si256(
             _mm256_xor_si256(path, _mm256_or_si256(_mm256_add_epi8(path, path), down<7>(before))),
@@ -104,7 +107,7 @@ struct LowPlanes {
 
 // Swaps the masked bits of `high` with those kBits above them in `low`.
 template <int kBits, int kMask>
-inline void swapBits(__m256i* high, __m256i* low) {
+RVE_INLINE void swapBits(__m256i* high, __m256i* low) {
   const __m256i both = _mm256_and_si256(_mm256_xor_si256(_mm256_srli_epi16(*low, kBits), *high),
                                         _mm256_set1_epi8(static_cast<char>(kMask)));
   *high = _mm256_xor_si256(*high, both);
@@ -114,7 +117,7 @@ inline void swapBits(__m256i* high, __m256i* low) {
 // Planes of bits to numbers: bytes of n[j] hold the numbers of coordinate j in the low and of
 // j + 4 in the high half. p[0] is the lowest bit; planes from kBits on are zero.
 template <uint32_t kBits>
-inline void nibblesOf(const __m256i* p, __m256i* n) {
+RVE_INLINE void nibblesOf(const __m256i* p, __m256i* n) {
   const __m256i zero = _mm256_setzero_si256();
   __m256i even = kBits > 0 ? p[0] : zero;
   __m256i odd = kBits > 1 ? p[1] : zero;
@@ -142,7 +145,7 @@ enum class Choice { kNone, kAll, kSome };
 
 // Calls sink(values, g) for coordinate g of a column.
 template <uint32_t kBits, bool kPath, Choice kChoice, typename Column, typename Sink>
-inline void columnValues(const TrellisScan& scan, const Column& column, size_t choice_bytes,
+RVE_INLINE void columnValues(const TrellisScan& scan, const Column& column, size_t choice_bytes,
                          Sink sink) {
   constexpr uint32_t kIndexPlanes = kPath ? kBits - 2 : kBits;
   __m256i planes[4];
@@ -184,7 +187,7 @@ inline void columnValues(const TrellisScan& scan, const Column& column, size_t c
 
 // The same by how much of the column the choice plane covers.
 template <uint32_t kBits, bool kPath, typename Column, typename Sink>
-inline void valuesOf(const TrellisScan& scan, const Column& column, size_t bytes, Sink sink) {
+RVE_INLINE void valuesOf(const TrellisScan& scan, const Column& column, size_t bytes, Sink sink) {
   const size_t left = scan.choice_bytes > column.first ? scan.choice_bytes - column.first : 0;
   if (left == 0) {
     columnValues<kBits, kPath, Choice::kNone>(scan, column, 0, sink);
@@ -208,10 +211,10 @@ struct IntegerSums {
         _mm256_maddubs_epi16(_mm256_abs_epi8(values), _mm256_sign_epi8(query, values));
     return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
   }
-  void addWide(size_t which, __m256i values, const int8_t* query) {
+  RVE_INLINE void addWide(size_t which, __m256i values, const int8_t* query) {
     wide[which] = _mm256_add_epi32(wide[which], products(values, load(query)));
   }
-  void addNarrow(__m256i values, const int8_t* query) {
+  RVE_INLINE void addNarrow(__m256i values, const int8_t* query) {
     narrow = _mm256_add_epi32(narrow, products(values, loadTwice(query)));
   }
   void finish(int32_t* a, int32_t* b) const {
@@ -232,17 +235,17 @@ struct FloatSums {
   __m256 sums[2][2] = {{_mm256_setzero_ps(), _mm256_setzero_ps()},
                        {_mm256_setzero_ps(), _mm256_setzero_ps()}};
 
-  void addSixteen(size_t which, __m128i values, const float* query) {
+  RVE_INLINE void addSixteen(size_t which, __m128i values, const float* query) {
     const __m256 low = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(values));
     const __m256 high = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(values, 8)));
     sums[which][0] = _mm256_fmadd_ps(low, _mm256_loadu_ps(query), sums[which][0]);
     sums[which][1] = _mm256_fmadd_ps(high, _mm256_loadu_ps(query + 8), sums[which][1]);
   }
-  void addWide(size_t which, __m256i values, const float* query) {
+  RVE_INLINE void addWide(size_t which, __m256i values, const float* query) {
     addSixteen(which, _mm256_castsi256_si128(values), query);
     addSixteen(which, _mm256_extracti128_si256(values, 1), query + 16);
   }
-  void addNarrow(__m256i values, const float* query) {
+  RVE_INLINE void addNarrow(__m256i values, const float* query) {
     addSixteen(0, _mm256_castsi256_si128(values), query);
     addSixteen(1, _mm256_extracti128_si256(values, 1), query);
   }
@@ -289,21 +292,25 @@ void dotsOf(const TrellisScan& scan, const typename Sums::Query* query,
   }
 }
 
-template <typename Sums>
-void dots(const TrellisScan& scan, const typename Sums::Query* query,
-          const std::byte* const* codes, size_t count, typename Sums::Sum* out) {
-  if (scan.path) {
-    switch (scan.index_planes) {
-      case 0: return dotsOf<2, true, Sums>(scan, query, codes, count, out);
-      case 1: return dotsOf<3, true, Sums>(scan, query, codes, count, out);
-      default: return dotsOf<4, true, Sums>(scan, query, codes, count, out);
-    }
+void integerDots(const TrellisScan& scan, const int8_t* query, const std::byte* const* codes,
+                 size_t count, int32_t* out) {
+  switch (scan.index_planes + (scan.path ? 5 : 0)) {
+    case 1: return dotsOf<1, false, IntegerSums>(scan, query, codes, count, out);
+    case 2: return dotsOf<2, false, IntegerSums>(scan, query, codes, count, out);
+    case 3: return dotsOf<3, false, IntegerSums>(scan, query, codes, count, out);
+    case 4: return dotsOf<4, false, IntegerSums>(scan, query, codes, count, out);
+    case 5: return dotsOf<2, true, IntegerSums>(scan, query, codes, count, out);
+    case 6: return dotsOf<3, true, IntegerSums>(scan, query, codes, count, out);
+    default: return dotsOf<4, true, IntegerSums>(scan, query, codes, count, out);
   }
+}
+
+void floatDots(const TrellisScan& scan, const float* query, const std::byte* const* codes,
+               size_t count, float* out) {
   switch (scan.index_planes) {
-    case 1: return dotsOf<1, false, Sums>(scan, query, codes, count, out);
-    case 2: return dotsOf<2, false, Sums>(scan, query, codes, count, out);
-    case 3: return dotsOf<3, false, Sums>(scan, query, codes, count, out);
-    default: return dotsOf<4, false, Sums>(scan, query, codes, count, out);
+    case 0: return dotsOf<2, true, FloatSums>(scan, query, codes, count, out);
+    case 1: return dotsOf<3, true, FloatSums>(scan, query, codes, count, out);
+    default: return dotsOf<4, true, FloatSums>(scan, query, codes, count, out);
   }
 }
 
@@ -325,7 +332,7 @@ struct CurveSums {
     return _mm256_fmadd_ps(_mm256_mul_ps(_mm256_mul_ps(y, r), bracket), query, sum);
   }
   // Four times eight numbers from bytes: of each half register bytes 0..3, 4..7 and so on.
-  static void widen(__m256i low, __m256i high, __m256i* out) {
+  RVE_INLINE static void widen(__m256i low, __m256i high, __m256i* out) {
     const __m256i exponent = _mm256_set1_epi16(0x4B00);  // of 2^23, whose last bit is 1
     const __m256i first = _mm256_unpacklo_epi8(low, high);
     const __m256i second = _mm256_unpackhi_epi8(low, high);
@@ -334,7 +341,7 @@ struct CurveSums {
     out[2] = _mm256_unpacklo_epi16(second, exponent);
     out[3] = _mm256_unpackhi_epi16(second, exponent);
   }
-  void addWide(size_t which, __m256i low, __m256i high, const float* query) {
+  RVE_INLINE void addWide(size_t which, __m256i low, __m256i high, const float* query) {
     __m256i numbers[4];
     widen(low, high, numbers);
 #pragma GCC unroll 4
@@ -345,7 +352,7 @@ struct CurveSums {
     }
   }
   // The halves are of two codes, so those of the sums are too.
-  void addNarrow(__m256i low, __m256i high, const float* query, __m256* narrow) const {
+  RVE_INLINE void addNarrow(__m256i low, __m256i high, const float* query, __m256* narrow) const {
     __m256i numbers[4];
     widen(low, high, numbers);
 #pragma GCC unroll 4
@@ -361,7 +368,7 @@ struct CurveSums {
 // and L the levels of a fine coordinate, W - (L - 1) = L y / edge:
 //   fine   W = 16 a + 8 f + 4 z1 + 2 z0        others   W = 16 a + 8 z1 + 4 z0 + 1
 template <uint32_t kAmplitude, typename Column, typename Sink>
-inline void curveColumn(const TrellisCurve& curve, const Column& column, Sink sink) {
+RVE_INLINE void curveColumn(const TrellisCurve& curve, const Column& column, Sink sink) {
   const size_t plane_bytes = curve.plane_bytes;
   const size_t path_at = kAmplitude * plane_bytes;
   const LowPlanes z(column.plane(path_at), column.before(path_at));
@@ -449,8 +456,8 @@ void curveDots(const TrellisCurve& curve, const float* query, const std::byte* c
 }  // namespace
 
 extern constinit const TrellisKernels kTrellisAvx2 = {
-    .dotI8 = dots<IntegerSums>,
-    .dotF32 = dots<FloatSums>,
+    .dotI8 = integerDots,
+    .dotF32 = floatDots,
     .curveF32 = curveDots,
 };
 
