@@ -41,6 +41,8 @@ inline constexpr uint32_t kTierCentroidsMax = 256;  // The number of one fits a 
 // Vectors a centroid needs to be more than a copy of one: below 2 * 32 vectors there is one
 // centroid, the mean.
 inline constexpr uint32_t kTierSamplesPerCentroid = 32;
+// Centroids that a probe of the leading coordinates leaves to be compared in full.
+inline constexpr uint32_t kTierProbeKept = 8;
 // A larger sample is thinned evenly to so many: 32 a centroid. More did not lower the distortion.
 inline constexpr uint32_t kTierTrainRowsMax = kTierCentroidsMax * kTierSamplesPerCentroid;
 
@@ -86,6 +88,10 @@ class TierCodebook {
   // <mean, centroid>, and |mean|^2: for the inner product.
   float meanDot(uint32_t index) const { return mean_dot_[index]; }
   float meanNorm2() const { return mean_norm2_; }
+
+  // The centroids that look nearest to a rotated vector about the mean by its leading coordinates,
+  // nearest first, to out[0..kTierProbeKept). Returns their number.
+  uint32_t nearestByProbe(const float* centred, uint32_t* out) const;
 
   // The centroid nearest to a rotated vector about the mean, or one nearly as near.
   uint32_t nearest(const float* centred) const;

@@ -305,6 +305,9 @@ void Searcher::searchGraphOf(Pass* pass, const Segment& segment, uint32_t place,
                         s.scored.data(), &stats);
   } else {
     TierDistances records(segment, context_, pass->query, &s.tiers);
+    uint32_t entries[kTierProbeKept];
+    params.entry_count = records.entries(entries);
+    params.entries = entries;
     found = searchGraph(segment.graph(), records.forGraph(), params, &s.graph, s.scored.data(),
                         &stats);
     stats.skipped += records.unreadable();

@@ -17,7 +17,8 @@ uint64_t tierBlockBytes(uint64_t rows, size_t stride) { return roundUp(rows * st
 
 Status TierBlocks::open(const SegmentContext& context, const PartView& part, uint32_t rows,
                         std::unique_ptr<TierBlocks>* out) {
-  for (const SectionKind kind : {SectionKind::kTierRanges, SectionKind::kCodebook}) {
+  for (const SectionKind kind :
+       {SectionKind::kTierRanges, SectionKind::kCodebook, SectionKind::kCentroidRows}) {
     if (!part.ensureSection(kind)) return bad("a page of its tiers fails its checksum");
   }
   auto blocks = std::make_unique<TierBlocks>();
@@ -36,6 +37,11 @@ Status TierBlocks::open(const SegmentContext& context, const PartView& part, uin
   if (blocks->codebook_->dims() != context.dims || blocks->codebook_->kind() != context.kind) {
     return bad("its codebook has other dimensions or another metric");
   }
+  const Bytes starts = part.section(SectionKind::kCentroidRows);
+  if (!starts.empty() && starts.size() != 4ull * blocks->codebook_->centroidCount()) {
+    return bad("its centroids' rows have an impossible size");
+  }
+  blocks->centroid_rows_ = {viewAs<uint32_t>(starts.data()), starts.size() / 4};
   const Bytes records = part.section(SectionKind::kTierRecords);
   uint64_t at = 0;
   uint32_t next_row = 0;

@@ -3,6 +3,7 @@
 // neither costs a byte a row.
 #pragma once
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "engine/segment_context.hpp"
@@ -54,12 +55,15 @@ class TierBlocks {
   }
   // Null where no tier needs one.
   const std::shared_ptr<const TierCodebook>& codebook() const { return codebook_; }
+  // A row near each centroid of the codebook, or kNoRow: where a walk may begin. Empty: not known.
+  std::span<const uint32_t> centroidRows() const { return centroid_rows_; }
   // f16 records of the rows below warm, where they are kept; rows before its first have none.
   const Range* originals() const { return originals_.stride == 0 ? nullptr : &originals_; }
 
  private:
   std::vector<Range> ranges_;
   Range originals_;
+  std::span<const uint32_t> centroid_rows_;
   std::shared_ptr<const TierCodebook> codebook_;
 };
 

@@ -10,6 +10,10 @@ constexpr size_t kBatch = 64;
 // Lines of a record asked for ahead; the processor's own prefetcher brings what follows.
 constexpr size_t kPrefetchBytes = 256;
 
+// Of fewer centroids each stands for too many rows to begin at.
+constexpr size_t kEntryCentroidsMin = 32;
+constexpr uint32_t kEntriesWanted = 4;
+
 }  // namespace
 
 TierNavQuery* TierQueries::of(const TierCodebook& codebook) {
@@ -92,6 +96,20 @@ void TierDistances::prefetch(const uint32_t* rows, size_t count) const {
   }
   // A function that does nothing but ask for lines is none to g++ 12, which drops its calls.
   asm volatile("");
+}
+
+uint32_t TierDistances::entries(uint32_t* out) const {
+  const std::span<const uint32_t> rows = tiers_.centroidRows();
+  if (rows.size() < kEntryCentroidsMin) return 0;
+  uint32_t centroids[kTierProbeKept];
+  const TierCodebook& codebook = *tiers_.codebook();
+  const uint32_t found = codebook.nearestByProbe(prepared_->exact.centred.data(), centroids);
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < found && count < kEntriesWanted; ++i) {
+    const uint32_t row = rows[centroids[i]];
+    if (row < segment_.rows()) out[count++] = row;
+  }
+  return count;
 }
 
 GraphDistances TierDistances::forGraph() {

@@ -41,6 +41,8 @@ class TierDistances {
   void distances(const uint32_t* rows, size_t count, float* out);
   void prefetch(const uint32_t* rows, size_t count) const;
   uint32_t unreadable() const { return unreadable_; }
+  // Rows to begin a walk at, to out[0..kTierProbeKept): near the query as far as centroids tell.
+  uint32_t entries(uint32_t* out) const;
   // Valid as long as this object stays where it is.
   GraphDistances forGraph();
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "graph/view.hpp"
+
 namespace rve {
 namespace {
 
@@ -28,6 +30,7 @@ TierWriter::TierWriter(const SegmentContext& context, const TierJob& job, const 
   }
   // A data-free codebook is made from the file's own seed, and needs no bytes.
   if (job.codebook->sampleCount() > 0) codebook_ = job.codebook->encode();
+  if (coded_from < count) centroid_rows_.assign(job.codebook->centroidCount(), kNoRow);
 }
 
 TierWriter::Block TierWriter::blockOf(Tier tier, uint32_t first_row, uint32_t rows) const {
@@ -46,7 +49,8 @@ std::vector<SectionPlan> TierWriter::plan() const {
   return {{SectionKind::kTierRanges, blocks_.size() * sizeof(TierRange)},
           {SectionKind::kCodebook, codebook_.size()},
           {SectionKind::kTierRecords, records},
-          {SectionKind::kOriginals, originals}};
+          {SectionKind::kOriginals, originals},
+          {SectionKind::kCentroidRows, centroid_rows_.size() * 4}};
 }
 
 Status TierWriter::write(PartsWriter* writer, const std::function<bool()>& keep_going,
@@ -58,6 +62,7 @@ Status TierWriter::write(PartsWriter* writer, const std::function<bool()>& keep_
   for (const auto* blocks : {&blocks_, &originals_}) {
     for (const Block& block : *blocks) RVE_TRY(writeBlock(writer, block, keep_going));
   }
+  RVE_TRY(writer->append(bytesOf(centroid_rows_.data(), centroid_rows_.size())));
   return writer->end(out);
 }
 
@@ -71,6 +76,8 @@ Status TierWriter::writeBlock(PartsWriter* writer, const Block& block,
       return Status(Code::kCorrupt, "a row changed its mind");
     }
     record(data.vector, block, record_bytes.data());
+    const bool coded = block.range.tier > static_cast<uint32_t>(Tier::kWarm);
+    if (coded) noteCentroid(record_bytes.data(), block, block.range.first_row + i);
     RVE_TRY(writer->append(record_bytes));
   }
   const uint64_t bytes = uint64_t{block.range.rows} * block.stride;
@@ -92,6 +99,12 @@ void TierWriter::record(const VectorRef& vector, const Block& block, std::byte* 
   }
   job_.codebook->rotation().apply(floats_.data(), rotated_.data());
   block.coder->codec.encode(floats_.data(), rotated_.data(), out);
+}
+
+// Any row of a centroid will do: it is as near as the others are to one another.
+void TierWriter::noteCentroid(const std::byte* record, const Block& block, uint32_t row) {
+  uint32_t& known = centroid_rows_[block.coder->codec.centroidOf(record)];
+  if (known == kNoRow) known = row;
 }
 
 }  // namespace rve

@@ -36,6 +36,7 @@ class TierWriter {
   Block blockOf(Tier tier, uint32_t first_row, uint32_t rows) const;
   Status writeBlock(PartsWriter* writer, const Block& block, const std::function<bool()>& keep_going);
   void record(const VectorRef& vector, const Block& block, std::byte* out);
+  void noteCentroid(const std::byte* record, const Block& block, uint32_t row);
 
   const SegmentContext& context_;
   const TierJob& job_;
@@ -44,6 +45,7 @@ class TierWriter {
   std::vector<Block> blocks_;
   std::vector<Block> originals_;  // one or none
   std::vector<std::byte> codebook_;
+  std::vector<uint32_t> centroid_rows_;  // filled as records are made: the last section
   std::vector<float> floats_, rotated_;
 };
 

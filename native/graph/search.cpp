@@ -210,6 +210,23 @@ void offerAll(Source& source, uint32_t rows, GraphWalk& walk) {
   walk.distances += rows;
 }
 
+// Offers the rows that the caller names; how many were good.
+template <typename Source>
+uint32_t offerEntries(Source& source, const GraphSearchParams& params, GraphWalk& walk) {
+  uint32_t rows[kGraphEntriesMax];
+  float distances[kGraphEntriesMax];
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < std::min(params.entry_count, kGraphEntriesMax); ++i) {
+    rows[count] = params.entries[i];
+    count += walk.visit(params.entries[i]) ? 1 : 0;
+  }
+  source.prefetchRecords(rows, count);
+  source.distances(rows, count, distances);
+  walk.offer(source, rows, distances, count);
+  walk.distances += count;
+  return count;
+}
+
 template <typename Links, typename Records>
 uint32_t searchWith(const GraphView& view, const Records& records, const GraphSearchParams& params,
                     GraphScratch* scratch, Scored* out, GraphSearchStats* stats) {
@@ -217,7 +234,7 @@ uint32_t searchWith(const GraphView& view, const Records& records, const GraphSe
   Level0<Links, Records> source{params, Links(view, params.links_guard), records};
   if (view.entryLevel() == 0) {
     offerAll(source, view.rows(), walk);
-  } else {
+  } else if (params.entry_count == 0 || offerEntries(source, params, walk) == 0) {
     const uint32_t entry = Descent(view, params.links_guard, source.records, walk).run();
     if (entry != kNoRow && walk.visit(entry)) {
       float distance;

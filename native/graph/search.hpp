@@ -54,12 +54,18 @@ struct GraphDistances {
 };
 inline constexpr size_t kGraphDistancesMax = kGraphLinks0Max;
 
+inline constexpr uint32_t kGraphEntriesMax = 16;
+
 struct GraphSearchParams {
   uint32_t ef = 64;  // accepted rows to keep, 1..kEfMax
   // Entries the pool may hold, rows that are not accepted included; at least ef. 0 means ef
   // without a filter, 4 * ef with one. Bounds the work of a search whose filter accepts little.
   uint32_t pool_max = 0;
   RowFilter filter;
+  // Where to begin, if the caller knows rows near the query: at most kGraphEntriesMax, bad ones are
+  // skipped. None: the entry level is scanned.
+  const uint32_t* entries = nullptr;
+  uint32_t entry_count = 0;
   PageGuard links_guard;    // over the graph's bytes
   PageGuard records_guard;  // over space.records; unused with GraphDistances
 

@@ -40,6 +40,7 @@ enum class SectionKind : uint32_t {
   kCodebook = 33,
   kTierRecords = 34,
   kOriginals = 35,
+  kCentroidRows = 36,
   // payloads
   kPayloadOffsets = 40,
   kPayloadLengths = 41,
