@@ -1,19 +1,22 @@
 #include "engine/codebook_shelf.hpp"
 
+#include <algorithm>
+
 #include "base/crc32c.hpp"
 
 namespace rve {
 
 Status CodebookShelf::decode(Bytes bytes, std::shared_ptr<const TierCodebook>* out) {
-  const uint32_t crc = crc32c(bytes);
+  // Without its own checksum at the end: with it every sound codebook has the same one.
+  const uint32_t crc = crc32c(bytes.first(bytes.size() - std::min<size_t>(bytes.size(), 4)));
   std::lock_guard lock(mutex_);
   std::erase_if(books_, [](const Book& book) { return book.codebook.expired(); });
   for (const Book& book : books_) {
     *out = book.codebook.lock();
-    if (book.crc == crc && *out != nullptr) return {};
+    if (book.crc == crc && book.bytes == bytes.size() && *out != nullptr) return {};
   }
   RVE_TRY(TierCodebook::decode(bytes, out));
-  books_.push_back({(*out)->id(), crc, *out});
+  books_.push_back({bytes.size(), crc, *out});
   return {};
 }
 

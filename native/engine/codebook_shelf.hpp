@@ -22,8 +22,8 @@ class CodebookShelf {
 
  private:
   struct Book {
-    uint64_t id;
-    uint32_t crc;
+    size_t bytes;
+    uint32_t crc;  // of the encoded form, less its checksum
     std::weak_ptr<const TierCodebook> codebook;
   };
   struct Coder {

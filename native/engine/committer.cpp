@@ -189,6 +189,8 @@ bool Committer::gatherMore() {
         // Completions run in the order of the calls: behind those that ride, it waits for their
         // group.
         if (riding_.empty()) {
+          // Nothing was written for it, but what it was answered from stands below this.
+          call->result.lsn = call->forget_result.lsn = store_->log().lsn();
           complete(call.get(), Status(call->result.status));
         } else {
           call->dropped = true;
@@ -294,6 +296,8 @@ Status Committer::syncIfDue(bool force) {
   const Status status = log.sync();
   store_->countSync();
   if (!status.ok()) store_->latch(status);
+  // In this order, so that nobody sees more durable than written.
+  stats_.written_lsn.store(log.lsn(), std::memory_order_relaxed);
   stats_.durable_lsn.store(log.durableLsn(), std::memory_order_relaxed);
   return status;
 }

@@ -324,7 +324,8 @@ Status Maintenance::recompress(bool settling, bool* did) {
   };
   for (const auto& segment : all) {
     const bool waits = tiers_.recodesAlways() && segment->tiers() == nullptr && usable(*segment) &&
-                       (settling || segment->rows() >= recodeRowsMin());
+                       (settling || options_.tuning.all_manual ||
+                        segment->rows() >= recodeRowsMin());
     if (waits && target == nullptr) target = segment;
   }
   const uint64_t now_ms = state_->heatNowMs();

@@ -75,6 +75,7 @@ struct TestStore {
     options.clock = &clock;
     options.rng = &rng;
     options.tuning.all_manual = true;
+    options.tiers.profile = Profile::kPrecise;
   }
   static SimDiskOptions diskOptions() {
     SimDiskOptions o;

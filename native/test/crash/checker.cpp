@@ -41,6 +41,9 @@ Setup makeSetup(const OpenFunction& open, bool real) {
   options.tuning.zero_ahead_gap_us = 30'000;
   options.tuning.hnsw_m = 4;
   options.tuning.hnsw_ef_construction = 16;
+  // With the originals kept a record reads the same in every tier, but for the rounding of f16.
+  options.tiers.profile = Profile::kPrecise;
+  options.tiers.originals = Originals::kKeep;
   if (real) {
     setup.disk.sector_bytes = 512;
     setup.disk.file_bytes_max = options.layout.file_bytes_max = 32 << 20;

@@ -60,6 +60,7 @@ TEST(a_power_cut_at_any_moment_leaves_a_prefix_with_every_acknowledged_call) {
   const Tally& t = result.tally;
   if (t.states >= 1000) {
     CHECK(t.freezes > 0 && t.compactions > 0 && t.checkpoints > 0 && t.rots > 0);
+    CHECK(t.recompressions > 0);
   }
 }
 

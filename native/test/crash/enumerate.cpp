@@ -88,6 +88,8 @@ History historyOf(const OpenFunction& open, uint64_t index) {
     history.options.choices.exhaustive_sectors_max = 12;
     history.states_max = 1500;
   }
+  // Tiers in two histories of three; World chooses a byte budget for each life.
+  if (index % 3 != 0) history.setup.options.tiers.profile = Profile::kEdge;
   if (kind == 3) history.setup.options.metric = Metric::kCosine;
   if (kind == 4) history.setup.options.metric = Metric::kIp;
   return history;
@@ -142,13 +144,14 @@ std::string summaryOf(const EnumerateResult& result) {
       "with "
       "a rotten slot, %llu written on) in %llu histories, %llu lives, %llu calls, %llu freezes, "
       "%llu "
-      "links, %llu compactions, %llu checkpoints, %llu faults; %.1f s, %.0f states/s",
+      "links, %llu compactions, %llu recompressions, %llu checkpoints, %llu faults; %.1f s, %.0f states/s",
       static_cast<unsigned long long>(t.states), static_cast<unsigned long long>(t.repeats),
       static_cast<unsigned long long>(t.kills), static_cast<unsigned long long>(t.rots),
       static_cast<unsigned long long>(t.probes), static_cast<unsigned long long>(result.histories),
       static_cast<unsigned long long>(t.lives), static_cast<unsigned long long>(t.calls),
       static_cast<unsigned long long>(t.freezes), static_cast<unsigned long long>(t.links),
       static_cast<unsigned long long>(t.compactions),
+      static_cast<unsigned long long>(t.recompressions),
       static_cast<unsigned long long>(t.checkpoints), static_cast<unsigned long long>(t.faults),
       result.seconds, static_cast<double>(t.states) / std::max(result.seconds, 0.001));
   return line;

@@ -40,7 +40,7 @@ SlotsFound findSlots(Bytes file, const Layout& layout) {
 void Tally::add(const Tally& o) {
   states += o.states, repeats += o.repeats, kills += o.kills, rots += o.rots, probes += o.probes;
   moments += o.moments, lives += o.lives, calls += o.calls, faults += o.faults;
-  freezes += o.freezes, links += o.links, compactions += o.compactions,
+  freezes += o.freezes, links += o.links, compactions += o.compactions, recompressions += o.recompressions,
       checkpoints += o.checkpoints;
 }
 
@@ -97,6 +97,8 @@ void World::runLife() {
                                    : level < 16 ? Durability::kSync
                                    : level < 19 ? Durability::kInterval
                                                 : Durability::kBuffered;
+  static constexpr double kRatios[] = {0, 0.3, 2, 8};
+  life_setup_.options.tiers.bytes_ratio_max = kRatios[rng_.below(std::size(kRatios))];
   faulty_ = created_ && rng_.chance(options_.fault_percent);
   if (!open()) return;
   redeliverLost();
@@ -416,15 +418,18 @@ void World::stepForget() {
 
 void World::stepMaintain() {
   static constexpr Job kJobs[] = {Job::kFreeze,     Job::kFreeze,     Job::kLink,     Job::kCompact,
-                                  Job::kCheckpoint, Job::kCheckpoint, Job::kShrinkLog};
+                                  Job::kCheckpoint, Job::kCheckpoint, Job::kShrinkLog,
+                                  Job::kRecompress, Job::kRecompress};
   static const char* const kNames[] = {"freezing", "linking", "compacting", "checkpointing",
-                                       "shrinking the log"};
+                                       "shrinking the log", "recompressing"};
   const Job job = kJobs[rng_.below(std::size(kJobs))];
   doing_ = kNames[static_cast<size_t>(job)];
   if (driver_->queued() > 0) driver_->pump();
   if (driver_->refused()) return;
   bool did = false;
-  in_maintain_ = job == Job::kFreeze || job == Job::kCompact;
+  in_maintain_ = job == Job::kFreeze || job == Job::kCompact || job == Job::kRecompress;
+  // An hour more or less: what is seldom asked for cools from tier to tier.
+  if (job == Job::kRecompress) engine_->setHeatNow(heat_now_ms_ += rng_.below(2 * 3'600'000) + 1);
   const Status status = engine_->maintain(job, &did);
   in_maintain_ = false;
   if (!status.ok() && !disk_.failed()) {
@@ -436,7 +441,8 @@ void World::stepMaintain() {
     case Job::kLink: tally_.links += did; break;
     case Job::kCompact: tally_.compactions += did; break;
     case Job::kCheckpoint: tally_.checkpoints += did; break;
-    case Job::kShrinkLog: case Job::kRecompress: break;
+    case Job::kShrinkLog: break;
+    case Job::kRecompress: tally_.recompressions += did; break;
   }
   driver_->noteDurable();
 }

@@ -32,7 +32,7 @@ struct Tally {
   uint64_t repeats = 0;    // images checked again because more had been promised meanwhile
   uint64_t kills = 0, rots = 0, probes = 0;
   uint64_t moments = 0, lives = 0, calls = 0, faults = 0;
-  uint64_t freezes = 0, links = 0, compactions = 0, checkpoints = 0;
+  uint64_t freezes = 0, links = 0, compactions = 0, recompressions = 0, checkpoints = 0;
   void add(const Tally& other);
 };
 
@@ -96,6 +96,7 @@ class World {
   std::unique_ptr<Driver> driver_;
   Captured captured_;
   uint64_t captures_ = 0;
+  uint64_t heat_now_ms_ = 0;  // active time as the engine is told
   bool created_ = false;
   bool in_maintain_ = false;
   bool faulty_ = false;       // this life has a planned fault

@@ -61,6 +61,7 @@ class Maker {
     options.layout.file_bytes_max = 16u << 20;
     options.tuning.all_manual = true;
     options.tuning.hnsw_m = 4;
+    options.tiers.profile = Profile::kPrecise;
     options.disk = &disk_;
     options.clock = &clock_;
     options.rng = &disk_rng_;

@@ -43,6 +43,9 @@ OpenOptions optionsFor(const std::string& path, bool manual) {
   options.tuning.checkpoint_groups = 24;
   options.tuning.hnsw_m = 4;
   options.tuning.hnsw_ef_construction = 16;
+  // Records move between tiers, and read the same in each.
+  options.tiers.profile = Profile::kEdge;
+  options.tiers.originals = Originals::kKeep;
   return options;
 }
 
