@@ -60,7 +60,9 @@ function packedLists(
     const block = new ByteReader(bytes);
     block.at = at.directory + (node >> 4) * 24;
     const first = block.size();
-    if (node % 16 === 0 && first !== bits.at) throw new FormatError('a block of lists is elsewhere');
+    if (node % 16 === 0 && first !== bits.at) {
+      throw new FormatError('a block of lists is elsewhere');
+    }
     block.at += node % 16;
     const length = block.u8();
     if (length > slots) throw new FormatError('a list of links is too long');
