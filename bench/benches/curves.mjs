@@ -2,9 +2,10 @@
 // installed, in one run. One thread, one query a call, from JavaScript.
 import { bestRecall, rateAt } from '../lib/curve.mjs';
 import { median } from '../lib/numbers.mjs';
-import { MINE, RATIOS } from '../lib/peers/mine.mjs';
+import { MINE } from '../lib/peers/mine.mjs';
 import { contenders } from '../lib/peers/index.mjs';
 import { EF_BUILD, LINKS } from '../lib/peers/shared.mjs';
+import { RATIOS } from '../lib/profiles.mjs';
 import { coldMs, race } from '../lib/race.mjs';
 import { setOf } from '../lib/sets.mjs';
 

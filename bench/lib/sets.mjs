@@ -49,7 +49,7 @@ const SETS = {
   },
 };
 
-const bytesOf = (array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength);
+export const bytesOf = (array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 
 function read(path, Type) {
   const bytes = readFileSync(path);
@@ -145,7 +145,8 @@ export function firstOf(set, rows = Infinity, queries = Infinity) {
   out.base = set.base.subarray(0, out.rows * dimensions);
   out.query = set.query.subarray(0, out.queries * dimensions);
   out.truth = set.truth.subarray(0, out.queries * TRUTH_K);
-  if (out.rows === set.rows) return out;
+  out.whole = out.rows === set.rows;
+  if (out.whole) return out;
   out.truth = new Int32Array(out.queries * TRUTH_K);
   for (let q = 0; q < out.queries; q++) {
     const one = rowOf(out.query, q, dimensions);
@@ -155,6 +156,21 @@ export function firstOf(set, rows = Infinity, queries = Infinity) {
   }
   return out;
 }
+
+/**
+ * The smallest sensor set of at least `rows` rows (`usual` without a count), cut to them. Only
+ * `withQueries` are sets that have some.
+ */
+export async function sensorsOf(rows, usual, { withQueries = true } = {}) {
+  if (rows === undefined) return sensors(usual);
+  const fits = ([, set]) => set.rows >= rows && (!withQueries || set.queries > 0);
+  const found = Object.entries(SETS).find(fits);
+  if (found === undefined) throw new Error(`No set has ${rows} rows`);
+  return firstOf(await sensors(found[0]), rows);
+}
+
+/** Where a whole sensor set lies as plain files: base.f32, query.f32, truth.i32. */
+export const folderOf = (name) => join(KEPT, name);
 
 /** The set of a bench by its name: 'fashion' (l2) or one of sensors(); null where it is absent. */
 export async function setOf(name, { rows, queries, checked } = {}) {
