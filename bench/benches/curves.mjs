@@ -128,16 +128,17 @@ function tables(report, set, results) {
 }
 
 function plots(report, set, results, setName) {
-  const title = `${set.name}, ${set.rows} x ${set.dimensions}, one thread, from JavaScript`;
+  const title = `${set.name}, ${set.rows} x ${set.dimensions}, from JavaScript`;
   const y = { title: 'queries a CPU second', log: true };
   report.plot(`curves-${setName}`, {
-    title: `Recall against rate, ${title}`,
+    title: `Recall and rate, ${title}`,
     x: { title: 'recall@10', from: PLOT_RECALL_MIN, to: 1 },
     y,
     series: results
-      .map((r) => ({
+      .map((r, look) => ({
         name: r.name,
         strong: r.mine,
+        look,
         points: r.points
           .filter((p) => p.recall >= PLOT_RECALL_MIN)
           .map((p) => [p.recall, median(p.cpuRates)]),
@@ -146,13 +147,14 @@ function plots(report, set, results, setName) {
     target: { x: 0.95, text: '0.95' },
   });
   report.plot(`bytes-${setName}`, {
-    title: `Bytes against rate at recall 0.95, ${title}`,
+    title: `Bytes and rate at 0.95, ${title}`,
     x: { title: 'bytes a vector, whole file', log: true },
     y,
     series: results
-      .map((r) => ({
+      .map((r, look) => ({
         name: r.name,
         strong: r.mine,
+        look,
         points: [[r.bytes, rateAt(r.points, 0.95, 'cpuRates').rate]],
       }))
       .filter(({ points }) => Number.isFinite(points[0][1])),

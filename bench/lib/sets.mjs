@@ -134,8 +134,11 @@ export function fashionLabels() {
   return { base: labels('train').subarray(8), query: labels('t10k').subarray(8) };
 }
 
-/** The first rows and queries of a set, with a truth of their own where rows are left out. */
-export function firstOf(set, rows = Infinity, queries = Infinity) {
+/**
+ * The first rows and queries of a set, with a truth of their own where rows are left out; without
+ * any when `withTruth` is false, which saves a scan for each query.
+ */
+export function firstOf(set, rows = Infinity, queries = Infinity, withTruth = true) {
   const { dimensions } = set;
   const out = {
     ...set,
@@ -147,6 +150,8 @@ export function firstOf(set, rows = Infinity, queries = Infinity) {
   out.truth = set.truth.subarray(0, out.queries * TRUTH_K);
   out.whole = out.rows === set.rows;
   if (out.whole) return out;
+  out.truth = new Int32Array(0);
+  if (!withTruth) return out;
   out.truth = new Int32Array(out.queries * TRUTH_K);
   for (let q = 0; q < out.queries; q++) {
     const one = rowOf(out.query, q, dimensions);
@@ -161,12 +166,12 @@ export function firstOf(set, rows = Infinity, queries = Infinity) {
  * The smallest sensor set of at least `rows` rows (`usual` without a count), cut to them. Only
  * `withQueries` are sets that have some.
  */
-export async function sensorsOf(rows, usual, { withQueries = true } = {}) {
+export async function sensorsOf(rows, usual, { withQueries = true, withTruth = true } = {}) {
   if (rows === undefined) return sensors(usual);
   const fits = ([, set]) => set.rows >= rows && (!withQueries || set.queries > 0);
   const found = Object.entries(SETS).find(fits);
   if (found === undefined) throw new Error(`No set has ${rows} rows`);
-  return firstOf(await sensors(found[0]), rows);
+  return firstOf(await sensors(found[0]), rows, Infinity, withTruth && withQueries);
 }
 
 /** Where a whole sensor set lies as plain files: base.f32, query.f32, truth.i32. */
