@@ -46,6 +46,9 @@ function ownFigures(report, set, own, peers) {
   const ratio = own.bytes / raw(set);
   const target = budget === undefined ? null : ['<=', budget[1]];
   report.figure(`${set.name}: file bytes / raw bytes, ${own.name}`, 'x', [ratio], target);
+  const { liveBytes, fixedBytes } = own.stats;
+  const used = (liveBytes + fixedBytes) / set.rows / raw(set);
+  report.figure('  live and fixed parts of it, when settled', 'x', [used]);
   if (budget !== undefined) {
     const [recall] = budget;
     const best = bestRecall(own.points);

@@ -22,7 +22,6 @@ const EF = 1000;
 // favours the peers.
 const CODES = {
   'usearch i8': (d) => d,
-  'usearch i8-scaled': (d) => d,
   'usearch b1': (d) => d / 8,
   'zvec rabitq-7': (d) => (d * 7) / 8,
   'zvec rabitq-4': (d) => d / 2,

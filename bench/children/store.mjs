@@ -22,8 +22,7 @@ const counters = () => ({
 serve({
   /** Loads the set first, so that its memory is not counted as the store's. */
   prepare: async ({ name, rows, queriesOnly = false }) => {
-    set = await sensorsOf(rows, name, { withTruth: false });
-    if (queriesOnly) set.base = undefined;
+    set = await sensorsOf(rows, name, { withTruth: false, withBase: !queriesOnly });
     globalThis.gc?.();
     return { rssAnonMiB: rssAnonMiB(), written: writeBytes() };
   },

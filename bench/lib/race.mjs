@@ -16,7 +16,7 @@ const ROWS_MAX = { scan: 1_000_000, slow: 100_000 };
 const RECALLS = [0.95, 0.99];
 
 /** How the processes of contenders start: without what their libraries print. */
-const QUIET = { stdout: 'ignore', env: { ...process.env, RUST_LOG: 'off', LANCE_LOG: 'off' } };
+const QUIET = { stdout: 'ignore', env: { ...process.env, LANCEDB_LOG: 'off' } };
 
 const told = (error) => reasonOf(error).replace(/^contender: (\w*Error: )?/, '');
 
