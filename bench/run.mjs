@@ -1,5 +1,5 @@
 // node bench/run.mjs NAME... | all | --list   [--repeat N] [--out FOLDER] [--strict]
-//   [--rows N] [--queries N] [--sets fashion,60k,1m] [--only usearch,hnswlib] [--profile NAME]
+//   [--rows N] [--queries N] [--sets fashion,60k,1m] [--only usearch,zvec] [--profile precise,edge]
 //
 // Prints each bench as a table with its targets and writes JSON and SVG to bench/results. --strict
 // makes a missed target an exit code of 1. The options of the second line are for the benches that
@@ -18,6 +18,8 @@ const BENCHES = {
   churn: 'a window of 1,000 live vectors through 50,000 inserts and deletes',
   fashion: 'Fashion-MNIST: recall and rate by ef',
   mqtt: 'acknowledged messages a second of one connection',
+  tiers: 'recall of the codes by themselves, beside codes of peers of as many bytes',
+  mixed: 'a hot minority of queries at small byte budgets: recall of the hot ones and of all',
   curves: 'recall, rate, bytes, build and cold open of every profile, beside every peer',
 };
 
@@ -46,7 +48,7 @@ const options = {
   queries: count(values.queries),
   sets: list(values.sets),
   only: list(values.only),
-  profile: values.profile,
+  profiles: list(values.profile),
 };
 if (values.list || names.length === 0 || unknown.length > 0 || !(repeats >= 1)) {
   for (const name of unknown) console.error(`No bench is called ${name}.`);

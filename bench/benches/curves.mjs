@@ -2,9 +2,10 @@
 // installed, in one run. One thread, one query a call, from JavaScript.
 import { bestRecall, rateAt } from '../lib/curve.mjs';
 import { median } from '../lib/numbers.mjs';
-import { MINE, RATIOS } from '../lib/peers/mine.mjs';
+import { MINE } from '../lib/peers/mine.mjs';
 import { contenders } from '../lib/peers/index.mjs';
 import { EF_BUILD, LINKS } from '../lib/peers/shared.mjs';
+import { RATIOS } from '../lib/profiles.mjs';
 import { coldMs, race } from '../lib/race.mjs';
 import { setOf } from '../lib/sets.mjs';
 
@@ -45,6 +46,9 @@ function ownFigures(report, set, own, peers) {
   const ratio = own.bytes / raw(set);
   const target = budget === undefined ? null : ['<=', budget[1]];
   report.figure(`${set.name}: file bytes / raw bytes, ${own.name}`, 'x', [ratio], target);
+  const { liveBytes, fixedBytes } = own.stats;
+  const used = (liveBytes + fixedBytes) / set.rows / raw(set);
+  report.figure('  live and fixed parts of it, when settled', 'x', [used]);
   if (budget !== undefined) {
     const [recall] = budget;
     const best = bestRecall(own.points);
@@ -127,16 +131,17 @@ function tables(report, set, results) {
 }
 
 function plots(report, set, results, setName) {
-  const title = `${set.name}, ${set.rows} x ${set.dimensions}, one thread, from JavaScript`;
+  const title = `${set.name}, ${set.rows} x ${set.dimensions}, from JavaScript`;
   const y = { title: 'queries a CPU second', log: true };
   report.plot(`curves-${setName}`, {
-    title: `Recall against rate, ${title}`,
+    title: `Recall and rate, ${title}`,
     x: { title: 'recall@10', from: PLOT_RECALL_MIN, to: 1 },
     y,
     series: results
-      .map((r) => ({
+      .map((r, look) => ({
         name: r.name,
         strong: r.mine,
+        look,
         points: r.points
           .filter((p) => p.recall >= PLOT_RECALL_MIN)
           .map((p) => [p.recall, median(p.cpuRates)]),
@@ -145,13 +150,14 @@ function plots(report, set, results, setName) {
     target: { x: 0.95, text: '0.95' },
   });
   report.plot(`bytes-${setName}`, {
-    title: `Bytes against rate at recall 0.95, ${title}`,
+    title: `Bytes and rate at 0.95, ${title}`,
     x: { title: 'bytes a vector, whole file', log: true },
     y,
     series: results
-      .map((r) => ({
+      .map((r, look) => ({
         name: r.name,
         strong: r.mine,
+        look,
         points: [[r.bytes, rateAt(r.points, 0.95, 'cpuRates').rate]],
       }))
       .filter(({ points }) => Number.isFinite(points[0][1])),

@@ -1,16 +1,18 @@
 // Durable inserts from JavaScript. Each round runs SQLite first and then the memory, so that both
 // see the same machine; ratios are taken within a round.
-import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Memory, peer } from '../lib/door.mjs';
 import { insertRows } from '../lib/fill.mjs';
 import { scratchFolder } from '../lib/machine.mjs';
 import { quantile } from '../lib/numbers.mjs';
-import { rowOf, sensors } from '../lib/sets.mjs';
+import { eachProfile } from '../lib/profiles.mjs';
+import { rowOf, sensorsOf } from '../lib/sets.mjs';
 import { blobTable } from '../lib/sqlite.mjs';
 
-// Rows of each part. Only the first has to reach 200,000; the others need enough for a steady rate.
+// Rows of each part. The two in flight take the whole set, 200,000 rows or --rows; the others need
+// enough for a steady rate.
 const ROWS = { awaited: 40_000, sqlite100: 40_000, sqlite1000: 100_000 };
 const SINGLES_AWAITED = 2_000;
 const SINGLES_PIPELINED = 30_000;
@@ -41,7 +43,8 @@ function appendRate(folder) {
   return rate;
 }
 
-function sqliteRate(Database, folder, set, rows, batch) {
+function sqliteRate(Database, folder, set, wanted, batch) {
+  const rows = Math.min(wanted, set.rows);
   const table = blobTable(Database, join(folder, `blob-${batch}-${performance.now()}.db`));
   const start = performance.now();
   for (let row = 0; row < rows; row += batch) {
@@ -63,9 +66,10 @@ function selfFound(memory, set, rows) {
   return found;
 }
 
-async function memoryRate(folder, set, { rows, batch, inFlight, settle = false }) {
+async function memoryRate(folder, set, { rows: wanted, batch, inFlight, settle = false, open }) {
+  const rows = Math.min(wanted, set.rows);
   const path = join(folder, `m-${batch}-${inFlight}-${performance.now()}.rve`);
-  const memory = await Memory.open(path, { dimensions: set.dimensions });
+  const memory = await Memory.open(path, { dimensions: set.dimensions, ...open });
   const start = performance.now();
   const marks = [];
   await insertRows(memory, set.base, set.dimensions, {
@@ -86,9 +90,9 @@ async function memoryRate(folder, set, { rows, batch, inFlight, settle = false }
 }
 
 /** One insert at a time, each awaited: [rate, latencies in ms]. */
-async function awaitedSingles(folder, set) {
+async function awaitedSingles(folder, set, open) {
   const path = join(folder, `s-${performance.now()}.rve`);
-  const memory = await Memory.open(path, { dimensions: set.dimensions });
+  const memory = await Memory.open(path, { dimensions: set.dimensions, ...open });
   const latencies = [];
   const start = performance.now();
   for (let row = 0; row < SINGLES_AWAITED; row++) {
@@ -101,34 +105,36 @@ async function awaitedSingles(folder, set) {
   return { rate, latencies };
 }
 
-async function oneRound(round, folder, set, Database) {
+async function oneRound(round, folder, set, Database, open) {
   const out = { append: appendRate(folder) };
   if (Database !== null) {
     out.sqlite100 = sqliteRate(Database, folder, set, ROWS.sqlite100, 100);
     out.sqlite1000 = sqliteRate(Database, folder, set, ROWS.sqlite1000, 1000);
     out.sqlite1 = sqliteRate(Database, folder, set, SINGLES_AWAITED, 1);
   }
-  const all = { rows: set.rows, inFlight: BATCHES_IN_FLIGHT };
+  const all = { rows: set.rows, inFlight: BATCHES_IN_FLIGHT, open };
   out.piped100 = await memoryRate(folder, set, { ...all, batch: 100, settle: round === 0 });
   out.piped1000 = await memoryRate(folder, set, { ...all, batch: 1000 });
   out.awaited100 = await memoryRate(folder, set, {
     rows: ROWS.awaited,
     batch: 100,
     inFlight: 1,
+    open,
   });
-  out.singles = await awaitedSingles(folder, set);
+  out.singles = await awaitedSingles(folder, set, open);
   out.pipedSingles = await memoryRate(folder, set, {
     rows: SINGLES_PIPELINED,
     batch: 1,
     inFlight: SINGLES_IN_FLIGHT,
+    open,
   });
   return out;
 }
 
 // What, unit, how a round tells it; then the target, and how it is judged.
 const FIGURES = [
-  ['batches of 100, 32 in flight, to 200k', 'vec/s', (r) => r.piped100.rate, ['>=', 50_000]],
-  ['batches of 1,000, 32 in flight, to 200k', 'vec/s', (r) => r.piped1000.rate, ['>=', 50_000]],
+  ['batches of 100, 32 in flight', 'vec/s', (r) => r.piped100.rate, ['>=', 50_000]],
+  ['batches of 1,000, 32 in flight', 'vec/s', (r) => r.piped1000.rate, ['>=', 50_000]],
   ['batches of 100, each awaited', 'vec/s', (r) => r.awaited100.rate],
   ['singles, each awaited', 'vec/s', (r) => r.singles.rate, ['>=', 3_000]],
   ['4 KiB append + fdatasync, no store', '1/s', (r) => r.append],
@@ -148,18 +154,28 @@ const BESIDE_SQLITE = [
   ['ratio to SQLite, singles awaited', 'x', (r) => r.singles.rate / r.sqlite1],
 ];
 
-export async function run(report, { repeats }) {
+export async function run(report, { repeats, rows, profiles }) {
   const Database = await peer('better-sqlite3');
-  const set = await sensors('200k');
+  const set = await sensorsOf(rows, '200k', { withQueries: false });
+  return eachProfile(report, profiles, Memory, (part, name, open) =>
+    measure(part, set, Database, open, repeats),
+  );
+}
+
+async function measure(report, set, Database, open, repeats) {
   const folder = scratchFolder();
   const rounds = [];
-  for (let i = 0; i < repeats; i++) rounds.push(await oneRound(i, folder, set, Database));
+  for (let i = 0; i < repeats; i++) {
+    rounds.push(await oneRound(i, folder, set, Database, open));
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder);
+  }
   report.kernels(rounds[0].piped100.kernels);
   const { settled, groups, freezes, frozenRows, tailRows } = rounds[0].piped100;
   for (const [what, unit, tell, ...target] of FIGURES) {
     report.figure(what, unit, rounds.map(tell), ...target);
   }
-  report.figure('to settled: 200k inserted, linked, merged', 's', [settled]);
+  report.figure(`to settled: ${set.rows} inserted, linked, merged`, 's', [settled]);
   report.figure('build rate, to settled', 'vec/s', [set.rows / settled]);
   for (const [what, unit, tell] of Database === null ? [] : BESIDE_SQLITE) {
     report.figure(what, unit, rounds.map(tell));

@@ -5,20 +5,25 @@ import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Child } from '../lib/child.mjs';
+import { Memory } from '../lib/door.mjs';
 import { cachedBytes, evict, scratchFolder } from '../lib/machine.mjs';
-import { sensors } from '../lib/sets.mjs';
+import { eachProfile } from '../lib/profiles.mjs';
+import { sensorsOf } from '../lib/sets.mjs';
 
 const DIMENSIONS = 128;
 const FULL = { batch: 100, inFlight: 32 };
 
+/** What the settled stores get after it, which stays in the tail: short of a seal. */
+const TAIL_ROWS = 8_000;
+
 /** Makes a store of each state; gives { name: { path, rows, tail } }. */
-async function makeStores(folder) {
+async function makeStores(folder, rows, open) {
   const stores = {};
   const make = async (name, work) => {
     const path = join(folder, `${name}.rve`);
     const child = new Child('store');
-    await child.ask('prepare', { name: '100k' });
-    await child.ask('open', { path, options: { dimensions: DIMENSIONS } });
+    await child.ask('prepare', { name: '100k', rows });
+    await child.ask('open', { path, options: { dimensions: DIMENSIONS, ...open } });
     const { stats, close } = await work(child);
     if (close) {
       await child.ask('close');
@@ -29,42 +34,48 @@ async function makeStores(folder) {
     stores[name] = { path, rows: stats.live, tail: stats.tailRows, frozen: stats.frozenRows };
   };
   const settledWithTail = async (child) => {
-    await child.ask('insert', { from: 0, to: 92_000, ...FULL });
+    await child.ask('insert', { from: 0, to: rows - TAIL_ROWS, ...FULL });
     await child.ask('settle');
-    // The rest stays in the tail: one short of what makes the background seal it.
-    return child.ask('insert', { from: 92_000, to: 100_000, ...FULL });
+    return child.ask('insert', { from: rows - TAIL_ROWS, to: rows, ...FULL });
   };
   await make('closed', async (child) => ({ stats: await settledWithTail(child), close: true }));
   await make('killed', async (child) => ({ stats: await settledWithTail(child), close: false }));
   await make('killed-in-burst', async (child) => {
-    const stats = await child.ask('insert', { from: 0, to: 100_000, ...FULL });
+    const stats = await child.ask('insert', { from: 0, to: rows, ...FULL });
     return { stats, close: false };
   });
   return stores;
 }
 
-async function openOnce(store, copy, cold, row) {
+async function openOnce(store, copy, cold, row, options) {
   copyFileSync(store.path, copy);
   evict(copy); // Also writes what the copy left dirty.
   if (!cold) readFileSync(copy);
   const cached = cachedBytes(copy);
   const child = new Child('store');
-  await child.ask('prepare', { name: '100k' });
-  const result = await child.ask('firstAnswer', { path: copy, row });
+  await child.ask('prepare', { name: '100k', rows: options.rows, queriesOnly: true });
+  const result = await child.ask('firstAnswer', { path: copy, row, options: options.open });
   await child.kill();
   return { ...result, cached };
 }
 
-export async function run(report, { repeats }) {
-  const set = await sensors('100k');
+export async function run(report, { repeats, rows = 100_000, profiles }) {
+  const set = await sensorsOf(rows, '100k');
+  return eachProfile(report, profiles, Memory, (part, name, open) =>
+    measure(part, set, open, repeats),
+  );
+}
+
+async function measure(report, set, open, repeats) {
   const folder = scratchFolder();
-  const stores = await makeStores(folder);
+  const options = { rows: set.rows, open };
+  const stores = await makeStores(folder, set.rows, open);
   const rows = [];
   for (const [name, store] of Object.entries(stores)) {
     for (const cold of [true, false]) {
       const runs = [];
       for (let i = 0; i < repeats; i++) {
-        runs.push(await openOnce(store, join(folder, 'copy.rve'), cold, i));
+        runs.push(await openOnce(store, join(folder, 'copy.rve'), cold, i, options));
       }
       const what = `${name}, ${cold ? 'cold' : 'warm'} cache`;
       report.kernels(runs[0].kernels);

@@ -8,7 +8,8 @@ import { Memory, startMqtt, world } from '../lib/door.mjs';
 import { insertRows } from '../lib/fill.mjs';
 import { scratchFolder } from '../lib/machine.mjs';
 import { median, quantile } from '../lib/numbers.mjs';
-import { rowOf, sensors } from '../lib/sets.mjs';
+import { eachProfile } from '../lib/profiles.mjs';
+import { rowOf, sensorsOf } from '../lib/sets.mjs';
 import { passOf, sweepsOf } from '../lib/sweep.mjs';
 
 const K = 10;
@@ -89,7 +90,7 @@ async function phase(memory, set, port, { name, flow }, boot) {
   return rows;
 }
 
-function recallFigures(report, points) {
+function recallFigures(report, set, points) {
   const enough = points.find((p) => p.recall >= 0.95) ?? points.at(-1);
   report.figure(`recall@10 at ef ${enough.ef}`, '', [enough.recall], ['>=', 0.95]);
   report.figure(`  querySync p50 at ef ${enough.ef}`, 'ms', enough.p50s, ['<', 1]);
@@ -113,7 +114,7 @@ function recallFigures(report, points) {
     ]),
   );
   report.plot('query', {
-    title: 'Recall against rate, 100,000 x 128, one thread, from JavaScript',
+    title: `Recall against rate, ${set.rows} x 128, one thread, from JavaScript`,
     x: { title: 'recall@10', to: 1 },
     y: { title: 'queries a CPU second', log: true },
     series: [{ name: 'ruvector-edge', points: points.map((p) => [p.recall, median(p.cpuRates)]) }],
@@ -121,10 +122,16 @@ function recallFigures(report, points) {
   });
 }
 
-export async function run(report, { repeats }) {
-  const set = await sensors('100k');
+export async function run(report, { repeats, rows, profiles }) {
+  const set = await sensorsOf(rows, '100k');
+  return eachProfile(report, profiles, Memory, (part, name, open) =>
+    measure(part, set, open, repeats),
+  );
+}
+
+async function measure(report, set, open, repeats) {
   const path = join(scratchFolder(), 'query.rve');
-  const memory = await Memory.open(path, { dimensions: set.dimensions });
+  const memory = await Memory.open(path, { dimensions: set.dimensions, ...open });
   await insertRows(memory, set.base, set.dimensions, { to: set.rows, batch: 100, inFlight: 32 });
   const { tailRows, frozenRows, kernels } = memory.stats();
   report.kernels(kernels);
@@ -142,6 +149,7 @@ export async function run(report, { repeats }) {
   );
   recallFigures(
     report,
+    set,
     await sweepsOf(search, set, EFS, repeats),
   );
 

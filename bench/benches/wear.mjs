@@ -2,12 +2,14 @@
 import { join } from 'node:path';
 
 import { Child } from '../lib/child.mjs';
+import { Memory } from '../lib/door.mjs';
 import { bytesOnDisk, scratchFolder } from '../lib/machine.mjs';
+import { eachProfile } from '../lib/profiles.mjs';
+import { sensorsOf } from '../lib/sets.mjs';
 
 const DIMENSIONS = 128;
 const RAW = DIMENSIONS * 4;
-const SET = '100k',
-  ROWS = 100_000;
+const ROWS = 100_000;
 
 // Slow rates: all at once, each in its own process and file. `seconds` gives each at least 150
 // inserts.
@@ -19,21 +21,25 @@ const PACES = [
   { perSecond: 100, seconds: 16, lingerMs: 100 },
 ];
 
-const fresh = async (path, options) => {
+/** Rows that the fastest of them needs. */
+const PACED_ROWS = Math.max(...PACES.map(({ perSecond, seconds }) => perSecond * seconds));
+
+const fresh = async (path, options, rows) => {
   const child = new Child('store');
-  const before = await child.ask('prepare', { name: SET });
+  const before = await child.ask('prepare', { rows });
   await child.ask('open', { path, options: { dimensions: DIMENSIONS, ...options } });
   return { child, before };
 };
 
-async function fullRate(folder, round) {
+async function fullRate(folder, round, rows, open) {
   const path = join(folder, `full-${round}.rve`);
-  const { child, before } = await fresh(path, {});
+  const { child, before } = await fresh(path, open, rows);
   // Up to here no background job may have compacted: linking begins behind it, merging later still.
-  const inserted = await child.ask('insert', { from: 0, to: ROWS, batch: 100, inFlight: 32 });
+  const inserted = await child.ask('insert', { from: 0, to: rows, batch: 100, inFlight: 32 });
   const settled = await child.ask('settle');
   const closed = await child.ask('close');
   await child.end();
+  const use = await useOnly(path, rows, open);
   const raw = inserted.vectorBytesInserted;
   return {
     kernels: inserted.kernels,
@@ -53,13 +59,24 @@ async function fullRate(folder, round) {
     rssPeak: settled.rssPeak - before.rssAnonMiB,
     rssSettled: settled.rssAnonMiB - before.rssAnonMiB,
     rssTotal: settled.rssAnonMiB,
+    rssUse: use,
   };
 }
 
-async function paced(folder, pace) {
+/** Private memory, MiB, that opening, settling and 1,000 queries add to a bare process. */
+async function useOnly(path, rows, options) {
+  const child = new Child('store', { execArgv: ['--expose-gc'] });
+  const before = await child.ask('prepare', { rows, queriesOnly: true });
+  const after = await child.ask('useOnly', { path, options });
+  await child.ask('close');
+  await child.end();
+  return after.rssAnonMiB - before.rssAnonMiB;
+}
+
+async function paced(folder, pace, open) {
   const { perSecond, seconds, lingerMs } = pace;
   const path = join(folder, `paced-${perSecond}-${lingerMs}.rve`);
-  const { child, before } = await fresh(path, { lingerMs });
+  const { child, before } = await fresh(path, { lingerMs, ...open }, PACED_ROWS);
   const done = await child.ask('paced', { perSecond, seconds });
   await child.ask('close');
   await child.end();
@@ -73,11 +90,19 @@ async function paced(folder, pace) {
   };
 }
 
-export async function run(report, { repeats }) {
+export async function run(report, { repeats, rows = ROWS, profiles }) {
+  // Made here, once, before processes of their own read them.
+  for (const count of [rows, PACED_ROWS]) await sensorsOf(count, '100k', { withTruth: false });
+  return eachProfile(report, profiles, Memory, (part, name, open) =>
+    measure(part, rows, open, repeats),
+  );
+}
+
+async function measure(report, rows, open, repeats) {
   const folder = scratchFolder();
   const full = [];
-  for (let i = 0; i < repeats; i++) full.push(await fullRate(folder, i));
-  const slow = await Promise.all(PACES.map((pace) => paced(folder, pace)));
+  for (let i = 0; i < repeats; i++) full.push(await fullRate(folder, i, rows, open));
+  const slow = await Promise.all(PACES.map((pace) => paced(folder, pace, open)));
   const of = (key) => full.map((r) => r[key]);
   report.kernels(full[0].kernels);
   report.figure('written / vector bytes, full rate, ingest', 'x', of('ingest'), ['<=', 1.1]);
@@ -102,6 +127,7 @@ export async function run(report, { repeats }) {
   report.figure('  blocks on disk', 'x', of('disk'));
   report.figure('RssAnon the memory adds, peak', 'MiB', of('rssPeak'));
   report.figure('RssAnon the memory adds, settled', 'MiB', of('rssSettled'));
+  report.figure('RssAnon that opening, settling and queries add', 'MiB', of('rssUse'));
   report.figure('RssAnon of Node and the set before', 'MiB', of('rssBefore'));
   report.table(
     `singles at a pace, ${RAW} bytes each`,

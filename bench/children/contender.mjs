@@ -49,9 +49,8 @@ serve({
   close: () => contender.close(),
   /** Times from the call that opens to the first answer; then the memory that it all took. */
   reopen: async ({ library, variant, setName, limits, folder }) => {
-    set = await setOf(setName, { ...limits, checked: true });
+    set = await setOf(setName, { ...limits, withBase: false });
     contender = await create(library, { variant, set, folder, fresh: false });
-    set.base = undefined;
     const ask = (q) => contender.search(rowOf(set.query, q, set.dimensions), K, 64);
     globalThis.gc?.();
     const before = rssAnonMiB();

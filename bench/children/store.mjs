@@ -4,7 +4,7 @@ import { Memory } from '../lib/door.mjs';
 import { serve } from '../lib/child.mjs';
 import { insertRows } from '../lib/fill.mjs';
 import { rssAnonMiB, writeBytes } from '../lib/machine.mjs';
-import { rowOf, sensors } from '../lib/sets.mjs';
+import { rowOf, sensorsOf } from '../lib/sets.mjs';
 
 let memory = null;
 let set = null;
@@ -21,8 +21,9 @@ const counters = () => ({
 
 serve({
   /** Loads the set first, so that its memory is not counted as the store's. */
-  prepare: async ({ name }) => {
-    set = await sensors(name);
+  prepare: async ({ name, rows, queriesOnly = false }) => {
+    set = await sensorsOf(rows, name, { withTruth: false, withBase: !queriesOnly });
+    globalThis.gc?.();
     return { rssAnonMiB: rssAnonMiB(), written: writeBytes() };
   },
   open: async ({ path, options }) => {
@@ -69,10 +70,10 @@ serve({
     return counters();
   },
   /** ms from the call of open() to the first answer, and to that of the open alone. */
-  firstAnswer: async ({ path, row }) => {
+  firstAnswer: async ({ path, row, options = {} }) => {
     const vector = rowOf(set.query, row, set.dimensions);
     const start = performance.now();
-    memory = await Memory.open(path);
+    memory = await Memory.open(path, options);
     const opened = performance.now() - start;
     const { ids } = memory.querySync({ vector, k: 10 });
     const answered = performance.now() - start;
@@ -86,6 +87,16 @@ serve({
       ids: [...ids],
       ...counters(),
     };
+  },
+  /** Opens, settles and asks all queries: what a machine keeps in memory that does only this. */
+  useOnly: async ({ path, options }) => {
+    memory = await Memory.open(path, options);
+    await memory.settle();
+    for (let q = 0; q < set.queries; q++) {
+      memory.querySync({ vector: rowOf(set.query, q, set.dimensions), k: 10 });
+    }
+    globalThis.gc?.();
+    return counters();
   },
   close: async () => {
     clearInterval(watch);

@@ -3,6 +3,10 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
+const running = new Set();
+// A child in the middle of a long native call does not notice that its parent is gone.
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
 export class Child {
   #process;
   #waiting = [];
@@ -15,12 +19,14 @@ export class Child {
   constructor(name, { stdout = 'inherit', ...options } = {}) {
     const file = fileURLToPath(new URL(`../children/${name}.mjs`, import.meta.url));
     this.#process = fork(file, { stdio: ['ignore', stdout, 'inherit', 'ipc'], ...options });
+    running.add(this.#process);
     this.#process.on('message', ({ error, value }) => {
       const call = this.#waiting.shift();
       if (error === undefined) call.resolve(value);
       else call.reject(new Error(`${name}: ${error}`));
     });
     this.#process.on('exit', (code, signal) => {
+      running.delete(this.#process);
       this.#ended = `${name} ended: ${signal ?? code}`;
       for (const call of this.#waiting.splice(0)) {
         call.reject(new Error(this.#ended));

@@ -6,6 +6,7 @@ import { rmSync } from 'node:fs';
 import { Child } from './child.mjs';
 import { evictFolder, folderBytes, scratchFolder } from './machine.mjs';
 import { median } from './numbers.mjs';
+import { reasonOf } from './profiles.mjs';
 import { pointOf } from './sweep.mjs';
 
 /** A pass of one contender ends after this, s, whatever it has asked by then. */
@@ -15,13 +16,9 @@ const ROWS_MAX = { scan: 1_000_000, slow: 100_000 };
 const RECALLS = [0.95, 0.99];
 
 /** How the processes of contenders start: without what their libraries print. */
-const QUIET = { stdout: 'ignore', env: { ...process.env, RUST_LOG: 'off', LANCE_LOG: 'off' } };
+const QUIET = { stdout: 'ignore', env: { ...process.env, LANCEDB_LOG: 'off' } };
 
-const reasonOf = (error) =>
-  String(error.message)
-    .split('\n')[0]
-    .replace(/^contender: (\w*Error: )?/, '')
-    .slice(0, 160);
+const told = (error) => reasonOf(error).replace(/^contender: (\w*Error: )?/, '');
 
 class Contender {
   constructor(entry, where) {
@@ -41,7 +38,7 @@ class Contender {
     try {
       return await run();
     } catch (error) {
-      this.skipped = `${what}: ${reasonOf(error)}`;
+      this.skipped = `${what}: ${told(error)}`;
       console.log(`skipped ${this.name}: ${this.skipped}`);
       if (this.child !== null) await this.child.kill().catch(() => {});
       return undefined;
@@ -75,7 +72,7 @@ class Contender {
       const pass = await this.child.ask('passAtRecall', { recall, secondsMax: PASS_SECONDS });
       this.atRecall.push({ recall, pass });
     } catch (error) {
-      this.atRecall.push({ recall, refused: reasonOf(error) });
+      this.atRecall.push({ recall, refused: told(error) });
     }
   }
 

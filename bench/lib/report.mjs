@@ -64,6 +64,18 @@ export class Report {
     this.#figures.push({ what, unit, ...sum, values: list, target, judge, held });
   }
 
+  /** This report, its figures, tables and plots under the name of what they are about. */
+  about(name) {
+    const file = (plot) => `${plot}-${name.replaceAll(' ', '-')}`;
+    return {
+      figure: (what, ...rest) => this.figure(`${name}: ${what}`, ...rest),
+      table: (title, ...rest) => this.table(`${name}: ${title}`, ...rest),
+      note: (text) => this.note(`${name}: ${text}`),
+      plot: (plot, spec) => this.plot(file(plot), { ...spec, title: `${spec.title}, ${name}` }),
+      kernels: (kernels) => this.kernels(kernels),
+    };
+  }
+
   table(title, columns, rows) {
     this.#tables.push({ title, columns, rows });
   }

@@ -49,7 +49,7 @@ const SETS = {
   },
 };
 
-const bytesOf = (array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength);
+export const bytesOf = (array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 
 function read(path, Type) {
   const bytes = readFileSync(path);
@@ -77,8 +77,9 @@ async function truthOf(base, query, rows, queries) {
  * A set of unit vectors, d = 128: { name, metric, dimensions, rows, queries, base, query, truth }.
  * `truth` holds the rows of the exact 100 nearest of each query, and is empty for a set without
  * queries. `checked`: the sums have been compared before, by the process that started this one.
+ * Without `withBase` the rows are left where they are, for a process whose memory is measured.
  */
-export async function sensors(name, { checked = false } = {}) {
+export async function sensors(name, { checked = false, withBase = true } = {}) {
   const { rows, queries, sha256 } = SETS[name];
   const folder = join(KEPT, name);
   const file = (part) => join(folder, part);
@@ -93,11 +94,11 @@ export async function sensors(name, { checked = false } = {}) {
     writeFileSync(file('truth.i32'), bytesOf(truth));
   }
   const parts = {
-    base: read(file('base.f32'), Float32Array),
+    base: withBase ? read(file('base.f32'), Float32Array) : new Float32Array(0),
     query: read(file('query.f32'), Float32Array),
     truth: read(file('truth.i32'), Int32Array),
   };
-  for (const [part, sum] of checked ? [] : Object.entries(sha256)) {
+  for (const [part, sum] of checked || !withBase ? [] : Object.entries(sha256)) {
     if (createHash('sha256').update(bytesOf(parts[part])).digest('hex') !== sum) {
       throw new Error(`The set ${name} (${part}) is not what the generator makes: ${folder}`);
     }
@@ -106,7 +107,7 @@ export async function sensors(name, { checked = false } = {}) {
 }
 
 /** Fashion-MNIST with its supplied truth ('l2' or 'cosine'), or null where the data is absent. */
-export function fashion(metric) {
+export function fashion(metric, { withBase = true } = {}) {
   const folder = join(DATA, 'ann/fashion-mnist');
   if (!existsSync(folder)) return null;
   const images = (name, rows) => {
@@ -121,7 +122,7 @@ export function fashion(metric) {
     const at = q * (TRUTH_K + 1) + 1; // each row begins with its length
     truth.set(ivecs.subarray(at, at + TRUTH_K), q * TRUTH_K);
   }
-  const base = images('train', rows),
+  const base = withBase ? images('train', rows) : new Float32Array(0),
     query = images('t10k', queries);
   const sizes = { dimensions: 784, rows, queries };
   return { name: `fashion-mnist ${metric}`, metric, ...sizes, base, query, truth };
@@ -134,8 +135,11 @@ export function fashionLabels() {
   return { base: labels('train').subarray(8), query: labels('t10k').subarray(8) };
 }
 
-/** The first rows and queries of a set, with a truth of their own where rows are left out. */
-export function firstOf(set, rows = Infinity, queries = Infinity) {
+/**
+ * The first rows and queries of a set, with a truth of their own where rows are left out; without
+ * any when `withTruth` is false, which saves a scan for each query.
+ */
+export function firstOf(set, rows = Infinity, queries = Infinity, withTruth = true) {
   const { dimensions } = set;
   const out = {
     ...set,
@@ -145,7 +149,10 @@ export function firstOf(set, rows = Infinity, queries = Infinity) {
   out.base = set.base.subarray(0, out.rows * dimensions);
   out.query = set.query.subarray(0, out.queries * dimensions);
   out.truth = set.truth.subarray(0, out.queries * TRUTH_K);
-  if (out.rows === set.rows) return out;
+  out.whole = out.rows === set.rows;
+  if (out.whole) return out;
+  out.truth = new Int32Array(0);
+  if (!withTruth) return out;
   out.truth = new Int32Array(out.queries * TRUTH_K);
   for (let q = 0; q < out.queries; q++) {
     const one = rowOf(out.query, q, dimensions);
@@ -156,10 +163,28 @@ export function firstOf(set, rows = Infinity, queries = Infinity) {
   return out;
 }
 
+/**
+ * The smallest sensor set of at least `rows` rows (`usual` without a count), cut to them. Only
+ * `withQueries` are sets that have some.
+ */
+export async function sensorsOf(rows, usual, options = {}) {
+  const { withQueries = true, withTruth = true, withBase = true } = options;
+  if (rows === undefined) return sensors(usual, { withBase });
+  const fits = ([, set]) => set.rows >= rows && (!withQueries || set.queries > 0);
+  const found = Object.entries(SETS).find(fits);
+  if (found === undefined) throw new Error(`No set has ${rows} rows`);
+  const set = await sensors(found[0], { withBase });
+  return firstOf(set, rows, Infinity, withTruth && withQueries && withBase);
+}
+
+/** Where a whole sensor set lies as plain files: base.f32, query.f32, truth.i32. */
+export const folderOf = (name) => join(KEPT, name);
+
 /** The set of a bench by its name: 'fashion' (l2) or one of sensors(); null where it is absent. */
-export async function setOf(name, { rows, queries, checked } = {}) {
-  const set = name === 'fashion' ? fashion('l2') : await sensors(name, { checked });
-  return set === null ? null : firstOf(set, rows, queries);
+export async function setOf(name, { rows, queries, checked, withBase = true } = {}) {
+  const options = { checked, withBase };
+  const set = name === 'fashion' ? fashion('l2', options) : await sensors(name, options);
+  return set === null ? null : firstOf(set, rows, queries, withBase);
 }
 
 /** Row i of a matrix. */

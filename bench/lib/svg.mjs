@@ -69,7 +69,8 @@ function scale(values, { log = false, from, to }, a, b) {
 
 /**
  * A chart as SVG text. `series`: [{ name, points: [[x, y], ...] }]; `x`, `y`: { title, log, from,
- * to }; `target`: { y | x, text } draws a dashed line. A series that is `strong` is drawn thicker.
+ * to }; `target`: { y | x, text } draws a dashed line. A series that is `strong` is drawn thicker;
+ * `look` counts through the colours, its place in the list unless given.
  */
 export function chart({ title, subtitle = '', series, x, y, target }) {
   const height = Math.max(HEIGHT_MIN, TOP + series.length * LINE + BOTTOM);
@@ -126,7 +127,8 @@ function targetLine(target, xs, ys, right, bottom) {
   ];
 }
 
-function drawn({ name, points, strong = false }, index, xs, ys, right) {
+function drawn({ name, points, strong = false, look }, place, xs, ys, right) {
+  const index = look ?? place;
   const colour = COLOURS[index % COLOURS.length];
   // Beyond the colours, dashes and rings tell the series apart.
   const again = index >= COLOURS.length;
@@ -134,7 +136,7 @@ function drawn({ name, points, strong = false }, index, xs, ys, right) {
   const shown = points.filter((p) => p.every(Number.isFinite));
   const places = shown.map(([px, py]) => [xs.at(px).toFixed(1), ys.at(py).toFixed(1)]);
   const line = places.map(([px, py], i) => `${i === 0 ? 'M' : 'L'}${px} ${py}`).join('');
-  const y = TOP + 10 + index * LINE;
+  const y = TOP + 10 + place * LINE;
   const width = strong ? 3.2 : 1.6;
   const fill = again ? '#fff' : colour;
   const mark = (px, py) =>

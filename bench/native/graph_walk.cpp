@@ -170,6 +170,25 @@ GraphBytes build(const NavSpace& space, const GraphParams& params, uint32_t thre
   return out;
 }
 
+// Speed and recall of each form at one ef.
+bool report(const Set& set, std::vector<Form> forms, uint32_t ef) {
+  GraphScratch scratch;
+  if (!scratch.reserve(set.rows(), ef).ok()) return false;
+  for (int i = 0; i < kPasses; ++i) {
+    for (Form& form : forms) {
+      pass(set, &form, ef, &scratch);
+      pass(set, &form, ef, &scratch);  // the first may have found the cache full of another form
+    }
+  }
+  const auto queries = static_cast<double>(set.queries.size());
+  for (const Form& form : forms) {
+    std::printf("ef %3u  %-18s recall %.4f  %6.2f us  %5.1f distances\n", ef, form.name,
+                static_cast<double>(form.right) / (queries * kNearest),
+                form.seconds / queries * 1e6, static_cast<double>(form.distances) / queries);
+  }
+  return true;
+}
+
 int run(int argc, char** argv) {
   if (argc < 4) {
     std::fprintf(stderr, "Usage: graph_walk FOLDER l2|cosine DIMS [M] [EFC] [EF ...]\n");
@@ -227,26 +246,13 @@ int run(int argc, char** argv) {
   std::printf("packed: %.2f us a row, %.2f bytes a row\n", pack / set.rows() * 1e6,
               static_cast<double>(packed.bytes) / set.rows());
 
-  GraphScratch scratch;
+  const std::vector<Form> forms = {{"flat", &view},
+                                   {"flat, any records", &view, true},
+                                   {"packed", &packed_view},
+                                   {"packed, any", &packed_view, true},
+                                   {"by 2 threads", &together_view}};
   for (const uint32_t ef : efs) {
-    if (!scratch.reserve(set.rows(), ef).ok()) return 1;
-    std::vector<Form> forms = {{"flat", &view},
-                               {"flat, any records", &view, true},
-                               {"packed", &packed_view},
-                               {"packed, any", &packed_view, true},
-                               {"by 2 threads", &together_view}};
-    for (int i = 0; i < kPasses; ++i) {
-      for (Form& form : forms) {
-        pass(set, &form, ef, &scratch);
-        pass(set, &form, ef, &scratch);  // the first may have found the cache full of another form
-      }
-    }
-    const auto queries = static_cast<double>(set.queries.size());
-    for (const Form& form : forms) {
-      std::printf("ef %3u  %-18s recall %.4f  %6.2f us  %5.1f distances\n", ef, form.name,
-                  static_cast<double>(form.right) / (queries * kNearest),
-                  form.seconds / queries * 1e6, static_cast<double>(form.distances) / queries);
-    }
+    if (!report(set, forms, ef)) return 1;
   }
   return 0;
 }

@@ -4,7 +4,8 @@
 //   tier_nav [DIMS ...]
 //
 // Gaussian data about ten centres, l2. Records lie in 256 KiB, the second-level cache; 32 of
-// them a call, in random order, as a walk takes the links of a node. Thread CPU time, the best of 60 turns.
+// them a call, in random order, as a walk takes the links of a node. Thread CPU time, the best of
+// 60 turns. Errors are in deviations of the record's own error (a 1.9th of its errorBound).
 #include <ctime>
 
 #include <cmath>

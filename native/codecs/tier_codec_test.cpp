@@ -3,6 +3,7 @@
 #include <limits>
 #include <vector>
 
+#include "base/crc32c.hpp"
 #include "codecs/rotation.hpp"
 #include "codecs/tier_codec.hpp"
 #include "kernels/split_mix.hpp"
@@ -496,6 +497,28 @@ TEST(training_lowers_the_distortion_and_gives_the_same_bytes_for_the_same_seed) 
     CHECK(encodeRow(TierCodec(first, tier), sample.row(5)) ==
           encodeRow(TierCodec(again, tier), sample.row(5)));
   }
+}
+
+// Without training, which compares by kernels: their float sums differ between machines.
+TEST(the_record_of_a_vector_has_the_same_bytes_on_every_machine) {
+  SplitMix random(20260402);
+  std::vector<std::byte> records;
+  for (const uint32_t dims : {60u, 128u, 300u}) {
+    const auto book = TierCodebook::dataFree({.dims = dims, .seed = 8});
+    std::vector<float> x(dims);
+    for (int row = 0; row < 40; ++row) {
+      for (float& value : x) {
+        double sum = -6;  // twelve uniform numbers less six: no library call in it
+        for (int part = 0; part < 12; ++part) sum += random.uniform();
+        value = static_cast<float>(sum * (1 + row));
+      }
+      for (const Tier tier : kTiers) {
+        const std::vector<std::byte> record = encodeRow(TierCodec(book, tier), x.data());
+        records.insert(records.end(), record.begin(), record.end());
+      }
+    }
+  }
+  CHECK_EQ(crc32c(records), 3068790759u);
 }
 
 TEST(a_codebook_survives_its_bytes_and_every_changed_byte_is_noticed) {

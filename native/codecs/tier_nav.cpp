@@ -22,8 +22,11 @@ constexpr uint32_t kIndexCount = 1u << kIndexBits;
 constexpr uint64_t kMeasureSeed = 0x7E12;
 constexpr uint32_t kMeasureValues = 4096;
 
-// The nearest, ties up; x within -127..127. lrint would be a call into the library for each.
-int8_t toByte(float x) { return static_cast<int8_t>(static_cast<int>(x + 128.5f) - 128); }
+// The nearest of -127..127, ties up; NaN becomes -127. lrint would be a library call for each.
+int8_t toByte(float x) {
+  const float bounded = x > -kQueryMax ? std::min(x, kQueryMax) : -kQueryMax;
+  return static_cast<int8_t>(static_cast<int>(bounded + 128.5f) - 128);
+}
 
 // Calls put(slot, coordinate) for each coordinate.
 template <typename Put>
@@ -82,8 +85,9 @@ void prepareTierNavQuery(const TierCodebook& codebook, const float* plain, const
   out->step = usable ? largest / kQueryMax : 0.0f;
   const float per_step = usable ? kQueryMax / largest : 0.0f;
   out->values.assign(trellisSlots(padded / 8), 0);
-  forEachSlot(padded / 8, [&](size_t slot, size_t i) {
-    out->values[slot] = toByte(centred[i] * per_step);
+  int8_t* values = out->values.data();  // by value below: bytes could be any object's, so the
+  forEachSlot(padded / 8, [=](size_t slot, size_t i) {  // compiler would load it each time
+    values[slot] = toByte(centred[i] * per_step);
   });
   out->slots.clear();
   out->largest = largestOf(plain, codebook.dims());

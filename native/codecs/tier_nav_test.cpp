@@ -55,11 +55,18 @@ struct Case {
     return out;
   }
 
-  Case(const std::vector<float>& rows, DistanceKind kind, uint32_t dims, const Choice& choice)
-      : book(TierCodebook::train({.id = 1, .dims = dims, .kind = kind, .seed = 9}, rows.data(),
-                                 rows.size() / dims - 1)),
+  static std::shared_ptr<const TierCodebook> train(const std::vector<float>& rows,
+                                                   DistanceKind kind, uint32_t dims) {
+    return TierCodebook::train({.id = 1, .dims = dims, .kind = kind, .seed = 9}, rows.data(),
+                               rows.size() / dims - 1);
+  }
+
+  Case(const std::vector<float>& rows, std::shared_ptr<const TierCodebook> of,
+       const Choice& choice)
+      : book(std::move(of)),
         codec(book, choice.tier, choice.bits),
-        query(rows.end() - dims, rows.end()) {
+        query(rows.end() - book->dims(), rows.end()) {
+    const uint32_t dims = book->dims();
     std::vector<float> rotated(book->paddedDims());
     for (size_t row = 0; row + 1 < rows.size() / dims; ++row) {
       const float* x = rows.data() + row * dims;
@@ -83,8 +90,9 @@ TEST(full_distances_are_those_of_the_codec_within_the_stated_bound) {
   for (const DistanceKind kind : kKinds) {
     for (const uint32_t dims : {5u, 40u, 100u, 128u, 264u, 784u}) {
       const std::vector<float> rows = Case::draw(random, kind, dims, 120, 1);
+      const auto book = Case::train(rows, kind, dims);
       for (const Choice& choice : kChoices) {
-        const Case c(rows, kind, dims, choice);
+        const Case c(rows, book, choice);
         c.prepare(&query);
         const TierNav nav(c.codec);
         std::vector<float> got(c.at.size());
@@ -105,9 +113,10 @@ TEST(navigation_distances_are_unbiased_and_deviate_as_much_as_they_say) {
   TierNavQuery query;
   for (const DistanceKind kind : kKinds) {
     for (const uint32_t dims : {128u, 264u, 784u}) {
-      const std::vector<float> rows = Case::draw(random, kind, dims, 400, 1);
+      const std::vector<float> rows = Case::draw(random, kind, dims, 300, 1);
+      const auto book = Case::train(rows, kind, dims);
       for (const Choice& choice : kChoices) {
-        const Case c(rows, kind, dims, choice);
+        const Case c(rows, book, choice);
         c.prepare(&query);
         for (const NavDepth depth : {NavDepth::kWhole, NavDepth::kLeading}) {
           const TierNav nav(c.codec, depth);
@@ -137,10 +146,11 @@ TEST(navigation_distances_are_unbiased_and_deviate_as_much_as_they_say) {
 TEST(the_leading_planes_of_a_finer_code_find_more_than_an_archive_code) {
   SplitMix random(20260401);
   const std::vector<float> rows = Case::draw(random, DistanceKind::kL2, 128, 400, 1);
+  const auto book = Case::train(rows, DistanceKind::kL2, 128);
   TierNavQuery query;
   double last = std::numeric_limits<double>::max();
   for (const Choice& choice : {Choice{Tier::kArchive, 0}, Choice{Tier::kCool, 8}}) {
-    const Case c(rows, DistanceKind::kL2, 128, choice);
+    const Case c(rows, book, choice);
     c.prepare(&query);
     std::vector<float> got(c.at.size());
     const TierNav nav(c.codec, NavDepth::kLeading);
@@ -165,8 +175,9 @@ TEST(any_bytes_at_any_address_have_the_distance_of_their_codec_or_none) {
   for (const DistanceKind kind : kKinds) {
     for (const uint32_t dims : {1u, 8u, 60u, 136u, 400u}) {
       const std::vector<float> rows = Case::draw(random, kind, dims, 70, 1);
+      const auto book = Case::train(rows, kind, dims);
       for (const Choice& choice : kChoices) {
-        const Case c(rows, kind, dims, choice);
+        const Case c(rows, book, choice);
         c.prepare(&query);
         const TierNav nav(c.codec);
         for (int turn = 0; turn < 20; ++turn) {
@@ -192,7 +203,7 @@ TEST(warm_distances_hold_where_squares_leave_the_range_of_floats) {
   TierNavQuery query;
   for (const float scale : {1e-30f, 1e-12f, 1e12f, 1e17f}) {
     const std::vector<float> rows = Case::draw(random, DistanceKind::kL2, 24, 20, scale);
-    const Case c(rows, DistanceKind::kL2, 24, {Tier::kWarm, 0});
+    const Case c(rows, Case::train(rows, DistanceKind::kL2, 24), {Tier::kWarm, 0});
     c.prepare(&query);
     std::vector<float> got(c.at.size());
     TierNav(c.codec).navDistances(&query, c.at.data(), c.at.size(), got.data());
@@ -207,9 +218,10 @@ TEST(a_zero_query_has_a_distance_to_every_record) {
   SplitMix random(test::seed());
   std::vector<float> rows = Case::draw(random, DistanceKind::kL2, 64, 5, 1);
   std::fill(rows.end() - 64, rows.end(), 0.0f);
+  const auto book = Case::train(rows, DistanceKind::kL2, 64);
   TierNavQuery query;
   for (const Choice& choice : kChoices) {
-    const Case c(rows, DistanceKind::kL2, 64, choice);
+    const Case c(rows, book, choice);
     c.prepare(&query);
     std::vector<float> got(c.at.size());
     TierNav(c.codec).navDistances(&query, c.at.data(), c.at.size(), got.data());

@@ -46,7 +46,9 @@ class BitWriter {
 Status readAll(const GraphView& graph, uint32_t level, uint32_t node, uint32_t* links,
                uint32_t* count) {
   *count = graph.readLinks(level, node, links);
-  if (*count == GraphView::kUnreadable) return Status(Code::kCorrupt, "graph: a list is unreadable");
+  if (*count == GraphView::kUnreadable) {
+    return Status(Code::kCorrupt, "graph: a list is unreadable");
+  }
   for (uint32_t i = 0; i < *count; ++i) {
     if (links[i] >= graph.level(level).count) {
       return Status(Code::kCorrupt, "graph: a link out of range");

@@ -105,7 +105,8 @@ struct EvenRows {
 };
 
 // Share of the 10 nearest accepted rows that a search finds; rows of the grid are the queries.
-inline double recall(const GraphView& view, const NavSpace& space, const GraphSearchParams& params) {
+inline double recall(const GraphView& view, const NavSpace& space,
+                     const GraphSearchParams& params) {
   std::vector<int8_t> values(kDims);
   size_t found = 0;
   size_t wanted = 0;

@@ -2,6 +2,8 @@
 import { ByteReader, FormatError, crc32c, hexOf } from './bytes.js';
 import type { Identity, Layout } from './fixed.js';
 import { readRunHeader } from './fixed.js';
+import type { GraphSummary } from './graph.js';
+import { readGraph } from './graph.js';
 import type { PartEntry, PartKind, SegmentEntry } from './manifest.js';
 import { PART_KINDS } from './manifest.js';
 
@@ -20,15 +22,6 @@ export interface Piece {
   dtype: number;
   at: number;
   recordAt: number;
-}
-
-export interface GraphSummary {
-  rows: number;
-  links0: number;
-  levels: number[];
-  entryLevel: number;
-  linkCount: number;
-  badLinks: number;
 }
 
 function part(
@@ -258,61 +251,4 @@ export class Segment {
     const bytes = this.parts.find((p) => p.kind === 'graph')?.sections.get(21);
     return bytes === undefined ? undefined : readGraph(bytes, this.entry.rows);
   }
-}
-
-/** FORMAT.md 10.6. */
-function readGraph(bytes: Uint8Array, rows: number): GraphSummary {
-  const r = new ByteReader(bytes);
-  r.expect('graph magic', r.u32(), 0x31475652);
-  r.expect('graph version', r.u32(), 1);
-  r.expect('graph rows', r.u32(), rows);
-  const [links0, links, levelCount, entryLevel] = [r.u32(), r.u32(), r.u32(), r.u32()];
-  r.zero(4);
-  r.expect('graph bytes', r.size(), bytes.length);
-  r.expect('level 0', r.size(), 4096);
-  r.expect('level table', r.size(), 64);
-  r.zero(8);
-  const fine = links0 >= 2 && links0 <= 128 && links * 2 === links0 && levelCount >= 1 &&
-    levelCount <= 16 && entryLevel < levelCount;
-  if (!fine) throw new FormatError('a graph has impossible values');
-  const out: GraphSummary = { rows, links0, levels: [rows], entryLevel, linkCount: 0, badLinks: 0 };
-  const lists = (at: number, count: number, slots: number): number => {
-    const list = new ByteReader(bytes);
-    list.at = at;
-    for (let node = 0; node < count; node++) {
-      let ended = false;
-      for (let slot = 0; slot < slots; slot++) {
-        const link = list.u32();
-        if (link === 0xffffffff) ended = true;
-        else if (ended || link >= count || link === node) out.badLinks++;
-        else out.linkCount++;
-      }
-    }
-    return Math.ceil(list.at / 64) * 64;
-  };
-  let end = lists(4096, rows, links0);
-  let below = Array.from({ length: rows }, (_, row) => row);
-  for (let level = 1; level < levelCount; level++) {
-    const [count, zero, nodes, down, at] = [r.u32(), r.u32(), r.size(), r.size(), r.size()];
-    const index = Math.ceil((count * 4) / 64) * 64;
-    if (zero !== 0 || count < 1 || count > below.length || nodes !== end || down !== end + index ||
-      at !== end + 2 * index) {
-      throw new FormatError(`level ${level} of a graph has impossible values`);
-    }
-    const array = (from: number): number[] => {
-      const values = new ByteReader(bytes);
-      values.at = from;
-      return Array.from({ length: count }, () => values.u32());
-    };
-    const [here, downs] = [array(nodes), array(down)];
-    const agrees = here.every(
-      (row, i) => below[downs[i] ?? -1] === row && (i === 0 || row > (here[i - 1] ?? row)),
-    );
-    if (!agrees) throw new FormatError(`nodes of level ${level} do not lead down`);
-    end = lists(at, count, links);
-    out.levels.push(count);
-    below = here;
-  }
-  r.expect('end of the levels', end, bytes.length);
-  return out;
 }

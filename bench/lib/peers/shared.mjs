@@ -31,7 +31,7 @@ export function required(name, folder = null) {
  */
 export function scaledInt8(set) {
   let largest = 0;
-  for (const value of set.base ?? set.query) largest = Math.max(largest, Math.abs(value));
+  for (const value of set.base.length > 0 ? set.base : set.query) largest = Math.max(largest, Math.abs(value));
   const scale = 127 / largest;
   const clamped = (x) => Math.max(-127, Math.min(127, Math.round(x * scale)));
   return (vector) => Int8Array.from(vector, clamped);

@@ -1,13 +1,11 @@
-// usearch: HNSW in RAM, saved whole. f32, f16, i8 (which takes unit vectors), b1 (signs), and i8
-// fed with int8 that the caller scaled to the range of the data.
+// usearch: HNSW in RAM, saved whole: f32, f16, i8 and b1 (signs). Its i8 brings every vector to unit
+// length, int8 that the caller made as well, so that l2 on others loses what lengths tell.
 import { join } from 'node:path';
 
-import { GRAPH_EFS, LINKS, EF_BUILD, required, scaledInt8 } from './shared.mjs';
+import { GRAPH_EFS, LINKS, EF_BUILD, required } from './shared.mjs';
 import { rowOf } from '../sets.mjs';
 
-const KINDS = { f32: 'f32', f16: 'f16', i8: 'i8', 'i8-scaled': 'i8', b1: 'b1' };
-
-export const variants = Object.keys(KINDS).map((variant) => ({
+export const variants = ['f32', 'f16', 'i8', 'b1'].map((variant) => ({
   name: `usearch ${variant}`,
   variant,
   efs: GRAPH_EFS,
@@ -15,11 +13,9 @@ export const variants = Object.keys(KINDS).map((variant) => ({
 
 export function create({ variant, set, folder }) {
   const { Index } = required('usearch');
-  const kind = KINDS[variant];
-  const metric = kind === 'b1' ? 'hamming' : set.metric === 'l2' ? 'l2sq' : 'ip';
-  const make = (ef) => new Index(set.dimensions, metric, kind, LINKS, EF_BUILD, ef, false);
+  const metric = variant === 'b1' ? 'hamming' : set.metric === 'l2' ? 'l2sq' : 'ip';
+  const make = (ef) => new Index(set.dimensions, metric, variant, LINKS, EF_BUILD, ef, false);
   const path = join(folder, 'index.usearch');
-  const fed = variant === 'i8-scaled' ? scaledInt8(set) : (vector) => vector;
   let index = make(64);
   const loaded = (how) => (ef) => {
     // ef is fixed when an index is made, so each takes the graph from the file.
@@ -29,14 +25,14 @@ export function create({ variant, set, folder }) {
   return {
     insert: () => {
       for (let row = 0; row < set.rows; row++) {
-        index.add(BigInt(row), fed(rowOf(set.base, row, set.dimensions)), 1);
+        index.add(BigInt(row), rowOf(set.base, row, set.dimensions), 1);
       }
     },
     finish: () => index.save(path),
     // Mapped, which is its fastest way to open; the curves are of the loaded graph.
     reopen: () => loaded('view')(64),
     prepare: loaded('load'),
-    search: (vector, k) => Array.from(index.search(fed(vector), k, 1).keys, Number),
+    search: (vector, k) => Array.from(index.search(vector, k, 1).keys, Number),
     close: () => {},
   };
 }
