@@ -152,6 +152,8 @@ export interface NativeMemory {
   scan(token: number, filter: NativeFilter | undefined, nextId: number): void;
   check(token: number, deep: boolean): void;
   stats(): object;
+  /** What the caller's clock shows, where open() was given one. */
+  setNow(ms: number): void;
   drain(): void;
   close(): Promise<void>;
 }
@@ -165,7 +167,13 @@ export interface NativeCheckReport {
 }
 
 export interface NativeAddon {
-  open(path: string, options: NativeOpenOptions, listener: NativeListener): Promise<NativeMemory>;
+  /** `nowMs`: of a clock of the caller's, which setNow() tells from then on. */
+  open(
+    path: string,
+    options: NativeOpenOptions,
+    listener: NativeListener,
+    nowMs: number | undefined,
+  ): Promise<NativeMemory>;
   checkFile(path: string): Promise<NativeCheckReport>;
   repairFile(path: string): Promise<NativeCheckReport>;
   closeAll(): void;

@@ -31,18 +31,20 @@ Napi::Function MemoryHandle::defineClass(Napi::Env env) {
                          InstanceMethod<&MemoryHandle::scan>("scan"),
                          InstanceMethod<&MemoryHandle::check>("check"),
                          InstanceMethod<&MemoryHandle::stats>("stats"),
+                         InstanceMethod<&MemoryHandle::setNow>("setNow"),
                          InstanceMethod<&MemoryHandle::drain>("drain"),
                          InstanceMethod<&MemoryHandle::close>("close"),
                      });
 }
 
 Napi::Value MemoryHandle::create(Napi::Env env, std::unique_ptr<Engine> engine,
-                                 Napi::Function listener) {
+                                 std::shared_ptr<CallerClock> clock, Napi::Function listener) {
   Instance* instance = env.GetInstanceData<Instance>();
   Napi::Object object = instance->handle_class.New({});
   if (object.IsEmpty()) return {};
   MemoryHandle* handle = Unwrap(object);
   if (handle == nullptr) return {};
+  handle->clock_ = std::move(clock);
   handle->engine_ = std::move(engine);
   handle->instance_ = instance;
   // A handle that could not start has no listener; its destructor closes the engine.

@@ -373,6 +373,14 @@ Napi::Value MemoryHandle::check(const Napi::CallbackInfo& info) {
   return {};
 }
 
+// (nowMs) of the caller's clock, where open was given one.
+Napi::Value MemoryHandle::setNow(const Napi::CallbackInfo& info) {
+  double now_ms = 0;
+  if (!readDouble(info.Env(), info[0], &now_ms)) return {};
+  if (clock_ != nullptr) clock_->tell(now_ms);
+  return {};
+}
+
 Napi::Value MemoryHandle::stats(const Napi::CallbackInfo& info) {
   if (!isOpen(info.Env())) return {};
   return statsObject(info.Env(), engine_->stats());

@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "binding/caller_clock.hpp"
 #include "binding/mailbox.hpp"
 #include "rve/engine.hpp"
 
@@ -41,7 +42,9 @@ class MemoryHandle : public Napi::ObjectWrap<MemoryHandle> {
  public:
   static Napi::Function defineClass(Napi::Env env);
   // Null, with a JavaScript exception pending, when the environment is going down.
-  static Napi::Value create(Napi::Env env, std::unique_ptr<Engine> engine, Napi::Function listener);
+  // `clock` is null, or what the engine reads as its clock.
+  static Napi::Value create(Napi::Env env, std::unique_ptr<Engine> engine,
+                            std::shared_ptr<CallerClock> clock, Napi::Function listener);
 
   explicit MemoryHandle(const Napi::CallbackInfo& info);
   ~MemoryHandle() override;
@@ -69,6 +72,7 @@ class MemoryHandle : public Napi::ObjectWrap<MemoryHandle> {
   Napi::Value scan(const Napi::CallbackInfo& info);
   Napi::Value check(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
+  Napi::Value setNow(const Napi::CallbackInfo& info);
   Napi::Value drain(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
@@ -97,6 +101,7 @@ class MemoryHandle : public Napi::ObjectWrap<MemoryHandle> {
   void release(Napi::Env env);
 
   Mailbox mailbox_;  // Before the engine: completions run until the engine is gone.
+  std::shared_ptr<CallerClock> clock_;  // Before the engine, which reads it to its end.
   std::unique_ptr<Engine> engine_;
   Instance* instance_ = nullptr;
   napi_env env_ = nullptr;

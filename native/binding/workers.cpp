@@ -8,9 +8,13 @@ namespace {
 
 class OpenWorker : public Napi::AsyncWorker {
  public:
-  OpenWorker(Napi::Env env, OpenOptions&& options, Napi::Function listener)
+  OpenWorker(Napi::Env env, OpenOptions&& options, std::shared_ptr<CallerClock> clock,
+             Napi::Function listener)
       : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)),
-        options_(std::move(options)), listener_(Napi::Persistent(listener)) {}
+        options_(std::move(options)), clock_(std::move(clock)),
+        listener_(Napi::Persistent(listener)) {
+    options_.clock = clock_.get();
+  }
   Napi::Promise promise() const { return deferred_.Promise(); }
 
   void Execute() override { status_ = Engine::open(options_, &engine_); }
@@ -22,13 +26,15 @@ class OpenWorker : public Napi::AsyncWorker {
       deferred_.Reject(errorOf(env, status_));
       return;
     }
-    const Napi::Value handle = MemoryHandle::create(env, std::move(engine_), listener_.Value());
+    const Napi::Value handle =
+        MemoryHandle::create(env, std::move(engine_), clock_, listener_.Value());
     if (!handle.IsEmpty()) deferred_.Resolve(handle);
   }
 
  private:
   Napi::Promise::Deferred deferred_;
   OpenOptions options_;
+  std::shared_ptr<CallerClock> clock_;  // Before the engine, which reads it to its end.
   Napi::FunctionReference listener_;
   std::unique_ptr<Engine> engine_;
   Status status_;
@@ -78,11 +84,18 @@ Napi::Value startFileWorker(const Napi::CallbackInfo& info, bool repair) {
 
 }  // namespace
 
-// (path, options, listener) -> Promise<NativeMemory>
+// (path, options, listener, nowMs?) -> Promise<NativeMemory>; nowMs is of a clock of the caller's.
 Napi::Value openMemory(const Napi::CallbackInfo& info) {
   OpenOptions options;
   if (!readOpenOptions(info.Env(), info[0], info[1], &options)) return {};
-  auto* worker = new OpenWorker(info.Env(), std::move(options), info[2].As<Napi::Function>());
+  std::shared_ptr<CallerClock> clock;
+  if (!isAbsent(info.Env(), info[3])) {
+    double now_ms = 0;
+    if (!readDouble(info.Env(), info[3], &now_ms)) return {};
+    clock = std::make_shared<CallerClock>(now_ms);
+  }
+  auto* worker = new OpenWorker(info.Env(), std::move(options), std::move(clock),
+                                info[2].As<Napi::Function>());
   const Napi::Promise promise = worker->promise();
   worker->Queue();
   return promise;

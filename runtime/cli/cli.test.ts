@@ -465,6 +465,23 @@ describe('query, get, forget, stats, check', () => {
     expect(world.stores.files.get('a.rve')!.records.size).toBe(0);
   });
 
+  it('compresses nothing in passing, unless it is told a profile', async () => {
+    const world = await filled();
+    await world.rve(['forget', 'a.rve', '0']);
+    await world.rve(['import', 'a.rve', '--profile', 'edge'], lines({ v: [1, 1] }));
+    await world.rve(['stats', 'a.rve']);
+    const passing = { profile: 'precise', recompressIntervalS: 86_400 };
+    expect(world.stores.opened).toEqual([
+      { dimensions: 2, metric: 'l2', ...passing },
+      passing,
+      { profile: 'edge' },
+      { readOnly: true },
+    ]);
+    const { code, stderr } = await world.rve(['insert', 'a.rve', '--profile', 'egde'], '');
+    expect(code).toBe(2);
+    expect(stderr).toContain('Did you mean "edge"?');
+  });
+
   it('prints the whole of stats()', async () => {
     const world = await filled();
     expect(JSON.parse((await world.rve(['stats', 'a.rve', '--json'])).stdout)).toMatchObject({

@@ -19,6 +19,8 @@ export class FakeStores implements StoreDoor {
   readonly files = new Map<string, FakeFile>();
   /** Calls of insert(), with the rows of each. */
   readonly inserts: number[] = [];
+  /** Options of each open(). */
+  readonly opened: Parameters<StoreDoor['open']>[1][] = [];
   /** Recalls that queries asked for. */
   readonly recalls: number[] = [];
   /** Called before each insert; may throw, as a disk does. */
@@ -39,6 +41,7 @@ export class FakeStores implements StoreDoor {
   }
 
   async open(path: string, options: Parameters<StoreDoor['open']>[1]): Promise<Store> {
+    this.opened.push(options);
     let file = this.files.get(path);
     if (file === undefined) {
       if (options.readOnly === true) throw new RveError('ERR_NOT_FOUND', `no file at ${path}`);

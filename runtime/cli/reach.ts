@@ -14,13 +14,19 @@ export interface Reach {
 }
 
 /**
+ * How a command that comes and goes opens a store for writing. It does not know the profile of the
+ * store's owner, and what a code loses is lost for good: so it compresses nothing.
+ */
+export const PASSING = { profile: 'precise', recompressIntervalS: 86_400 } as const;
+
+/**
  * Opens the store at `path`, or its daemon's socket.
  * @throws RveError ERR_BUSY with the holder's pid when another process has it and does not listen.
  */
 export async function reach(context: CliContext, path: string, readOnly = true): Promise<Reach> {
   let busy: RveError;
   try {
-    const store = await context.stores.open(path, { readOnly });
+    const store = await context.stores.open(path, readOnly ? { readOnly } : PASSING);
     return {
       ask: (op, params) => answer(store, op, params),
       remote: false,

@@ -31,3 +31,8 @@ function checked(ms: number): number {
   if (Math.abs(ms) <= TIME_MS_MAX) return ms;
   throw rveError('ERR_ARGUMENT', `A clock cannot show ${ms} ms since 1970`);
 }
+
+/** What a clock shows. @throws RveError ERR_ARGUMENT when that is no time. */
+export function timeOf(clock: Clock): number {
+  return checked(clock.now());
+}

@@ -8,6 +8,7 @@ import {
   EventKind,
   nativeAddon,
   type NativeBuffers,
+  type NativeListener,
   type NativeMemory,
   type NativeOpenOptions,
   type NativeRecords,
@@ -61,12 +62,15 @@ export class Exchange {
   readonly #settledWaits: { target: number; resolve: () => void }[] = [];
 
   /** @throws RveError whatever the engine says of the file. */
-  static async open(path: string, options: NativeOpenOptions): Promise<Exchange> {
+  static async open(
+    path: string,
+    options: NativeOpenOptions,
+    nowMs: number | undefined,
+  ): Promise<Exchange> {
     const exchange = new Exchange();
+    const hear: NativeListener = (words, extras, leave) => exchange.#hear(words, extras, leave);
     try {
-      exchange.#native = await nativeAddon().open(path, options, (words, extras, leave) => {
-        exchange.#hear(words, extras, leave);
-      });
+      exchange.#native = await nativeAddon().open(path, options, hear, nowMs);
     } catch (error) {
       throw asRveError(error);
     }

@@ -457,6 +457,41 @@ describe('waiting and statistics', () => {
     }
   });
 
+  // Seen by what the engine does by its own clock: at "interval" it syncs once a minute has passed.
+  it('lets the time pass by which its clock is advanced, and none for a step back', async () => {
+    const clock = new ManualClock(1e12);
+    const memory = await fresh({ clock, durability: 'interval', intervalMs: 60_000 });
+    const insert = async () => (await memory.insert(rows(1, 4))).lsn;
+    // A group is written before the sync that is due after the one before it is told of.
+    const durable = async () => {
+      await insert();
+      await insert();
+      return memory.stats().durableLsn;
+    };
+    const before = await durable();
+    clock.set(0);
+    expect(await durable()).toBe(before);
+    clock.set(1e12);
+    expect(await durable()).toBe(before);
+    const lsn = await insert();
+    clock.advance(3_600_000);
+    expect(await durable()).toBeGreaterThanOrEqual(lsn);
+  });
+
+  it('refuses a clock that shows no time, at open and later', async () => {
+    let now = NaN;
+    const clock = { now: () => now };
+    await refuses('ERR_ARGUMENT', () => fresh({ clock }));
+    now = 1;
+    const memory = await fresh({ clock });
+    now = Infinity;
+    await refuses('ERR_ARGUMENT', () => memory.insert(rows(1, 4)));
+    await refuses('ERR_ARGUMENT', () => memory.get([0]));
+    now = 2;
+    await memory.insert(rows(1, 4));
+    expect(memory.stats().live).toBe(1);
+  });
+
   it('has a clock that shows only times a Date can', () => {
     const clock = new ManualClock(5);
     clock.set(-5);

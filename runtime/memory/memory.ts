@@ -17,6 +17,7 @@ import { checkQuery, checkQueryMany } from './queries.js';
 import { idsOf } from './rows.js';
 import { processMemory } from './process_memory.js';
 import { WaitingLine, type Waiting } from './waiting_line.js';
+import { timeOf } from './clock.js';
 import { asRveError, rveError } from '../errors/index.js';
 import { nativeAddon } from '../native.js';
 import type {
@@ -76,8 +77,10 @@ export class Memory {
    */
   static async open(path: string, options: OpenOptions = NONE): Promise<Memory> {
     const checked = checkOpen(path, options);
-    const exchange = await Exchange.open(checked.path, checked.native);
-    return new Memory(exchange, checked.path, checked.clock);
+    const { clock } = checked;
+    const nowMs = clock === undefined ? undefined : timeOf(clock);
+    const exchange = await Exchange.open(checked.path, checked.native, nowMs);
+    return new Memory(exchange, checked.path, clock);
   }
 
   /** Reports on a store that need not open. Writes nothing. @throws RveError ERR_BUSY, ERR_IO ...
@@ -371,9 +374,11 @@ export class Memory {
     }
   }
 
+  /** Each call begins here: heat and intervals go by the caller's clock, where there is one. */
   #checkOpen(what: string): void {
     if (this.#closing !== undefined)
       throw rveError('ERR_CLOSED', `Cannot ${what}: the memory is closed`);
+    if (this.#clock !== undefined) this.#exchange.native.setNow(timeOf(this.#clock));
   }
 
   #checkWritable(what: string): void {

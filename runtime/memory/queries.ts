@@ -49,39 +49,51 @@ export interface CheckedQueryMany extends Search {
 /** @throws RveError ERR_OPTION, ERR_NOT_AVAILABLE, ERR_FILTER, ERR_DIMENSIONS, ERR_ARGUMENT */
 export function checkQuery(options: QueryOptions, dimensions: number): CheckedQuery {
   checkKeys(options, QUERY_KEYS, 'query');
-  const search = checkSearch(options);
+  checkShared(options);
   const vector = floatsOf(options.vector, 'vector');
   checkVector(vector, dimensions);
+  // Not spread from an object of the shared parts: that took 10 us, twice the smallest query.
   return {
-    ...search,
     vector,
+    k: wholeNumber(options.k, 'k', 1, limits.kMax, 10),
+    ef: wholeNumber(options.ef, 'ef', 1, limits.efMax, 0),
+    recall: recallOf(options),
+    filter: checkFilter(options.filter),
     withEmbeddings: checkFlag(options.withEmbeddings, 'withEmbeddings'),
+    cancellable: isCancellable(options),
   };
 }
 
 /** As checkQuery(), for queryMany(). */
 export function checkQueryMany(options: QueryManyOptions, dimensions: number): CheckedQueryMany {
   checkKeys(options, QUERY_MANY_KEYS, 'queryMany');
-  const search = checkSearch(options);
+  checkShared(options);
   const vectors = floatsOf(options.vectors, 'vectors');
-  return { ...search, vectors, rows: rowsOf(vectors, dimensions, 'vectors') };
-}
-
-function checkSearch(options: Omit<QueryManyOptions, 'vectors'>): Search {
-  checkCall(options);
-  checkMode(options.mode);
-  const recall = checkNumber(options.recall, 'recall', 0.5, 0.999) ?? 0;
-  if (recall !== 0 && options.ef !== undefined) {
-    throw rveError(
-      'ERR_OPTION',
-      '"recall" and "ef" say the same in two ways: give one of them',
-    );
-  }
   return {
+    vectors,
+    rows: rowsOf(vectors, dimensions, 'vectors'),
     k: wholeNumber(options.k, 'k', 1, limits.kMax, 10),
     ef: wholeNumber(options.ef, 'ef', 1, limits.efMax, 0),
-    recall,
+    recall: recallOf(options),
     filter: checkFilter(options.filter),
-    cancellable: options.signal !== undefined || options.timeoutMs !== undefined,
+    cancellable: isCancellable(options),
   };
+}
+
+type Shared = Omit<QueryManyOptions, 'vectors'>;
+
+function checkShared(options: Shared): void {
+  checkCall(options);
+  checkMode(options.mode);
+}
+
+/** 0: none is asked for. */
+function recallOf({ recall, ef }: Shared): number {
+  if (recall === undefined) return 0;
+  if (ef === undefined) return checkNumber(recall, 'recall', 0.5, 0.999) ?? 0;
+  throw rveError('ERR_OPTION', '"recall" and "ef" say the same in two ways: give one of them');
+}
+
+function isCancellable({ signal, timeoutMs }: Shared): boolean {
+  return signal !== undefined || timeoutMs !== undefined;
 }

@@ -87,6 +87,7 @@ export interface OpenOptions extends TierOpenOptions {
   hnswEfConstruction?: number;
   /** Candidate list of a query that names none, 1..4096. Default 64. */
   hnswEfSearch?: number;
+  /** Of times that are left out; heat passes as fast as it does, or as the machine's, if faster. */
   clock?: Clock;
 }
 

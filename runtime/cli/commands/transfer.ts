@@ -13,7 +13,7 @@ import {
   type Line,
 } from '../lines/index.js';
 import { Progress } from '../progress.js';
-import { isMissingStore } from '../reach.js';
+import { isMissingStore, PASSING } from '../reach.js';
 import { count, describe, EXIT, print, printJson, type ExitCode } from '../report.js';
 import { FILTER_OPTIONS, filterOf, type Command } from './spec.js';
 
@@ -36,11 +36,20 @@ const CREATE_OPTIONS: readonly OptionSpec[] = [
     help: 'Of a new store: cosine (default), l2 or ip.',
   },
   {
+    name: 'profile',
+    kind: 'text',
+    value: 'P',
+    values: ['edge', 'balanced', 'precise'],
+    help: 'What may be compressed meanwhile: precise (default) is nothing below f16.',
+  },
+  {
     name: 'continue-on-error',
     kind: 'flag',
     help: 'Report bad lines and go on; without it the first one ends the run.',
   },
 ];
+
+type Profile = NonNullable<OpenOptions['profile']>;
 
 /** Version of the export's first line. */
 const EXPORT_VERSION = 1;
@@ -270,7 +279,11 @@ class Loader {
 
   async #open(header: OpenOptions | null): Promise<void> {
     const path = this.#args.positional(0);
-    const options: OpenOptions = { ...header };
+    const profile = this.#args.text('profile');
+    const options: OpenOptions = {
+      ...header,
+      ...(profile === undefined ? PASSING : { profile: profile as Profile }),
+    };
     const dims = this.#args.number('dims');
     const metric = this.#args.text('metric');
     if (dims !== undefined) options.dimensions = dims;
