@@ -43,6 +43,10 @@ uint32_t SpaceMap::chunkCount() const {
 
 void SpaceMap::pin(const Run& run) {
   std::lock_guard lock(mutex_);
+  pinLocked(run);
+}
+
+void SpaceMap::pinLocked(const Run& run) {
   RVE_ASSERT(runIsInside(run, static_cast<uint32_t>(chunks_.size() - 1)));
   for (uint32_t i = 0; i < run.chunks; i++) {
     Chunk& chunk = chunks_[run.first_chunk + i];
@@ -139,7 +143,7 @@ void SpaceMap::setReserve(uint32_t chunks) {
 
 Status SpaceMap::allocate(uint32_t chunks, SpacePurpose purpose, RunPin* out) {
   RVE_ASSERT(chunks >= 1);
-  Run run;
+  RunPin given;
   {
     std::lock_guard lock(mutex_);
     uint32_t first = findFree(chunks);
@@ -161,10 +165,16 @@ Status SpaceMap::allocate(uint32_t chunks, SpacePurpose purpose, RunPin* out) {
     if (purpose == SpacePurpose::kSeal) floor = reserve_chunks_ / 2;
     if (purpose == SpacePurpose::kForget) floor = RVE_MUTATED(kForgetTakesAll) ? 0 : kRecordChunks;
     if (!RVE_MUTATED(kNoReserve)) RVE_TRY(holdBack(floor, first, chunks));
-    run = {first, chunks};
+    // Found and held under one lock: the committer and the background allocate at once.
+    const Run run{first, chunks};
+    if (RVE_MUTATED(kInFlightNotReserved)) {
+      given = RunPin::unheld(run);
+    } else {
+      pinLocked(run);
+      given = RunPin::held(this, run);
+    }
   }
-  *out = RunPin(this, run);
-  if (RVE_MUTATED(kInFlightNotReserved)) *out = RunPin::unheld(run);
+  *out = std::move(given);
   return {};
 }
 

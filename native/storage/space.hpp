@@ -27,6 +27,13 @@ class RunPin {
     pin.run_ = run;
     return pin;
   }
+  // A run that is pinned for the result already.
+  static RunPin held(SpaceMap* map, Run run) {
+    RunPin pin;
+    pin.map_ = map;
+    pin.run_ = run;
+    return pin;
+  }
   const Run& run() const { return run_; }
   explicit operator bool() const { return map_ != nullptr; }
 
@@ -80,6 +87,7 @@ class SpaceMap {
     State state = State::kHole;
   };
   void pin(const Run& run);
+  void pinLocked(const Run& run);
   void unpin(const Run& run);
   uint32_t findFree(uint32_t chunks) const;
   Status growBy(uint32_t chunks, uint32_t at_least);

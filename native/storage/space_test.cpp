@@ -1,4 +1,8 @@
 #include "storage/space.hpp"
+
+#include <atomic>
+#include <thread>
+
 #include "test/sim/sim_disk.hpp"
 #include "test/test.hpp"
 
@@ -77,6 +81,31 @@ TEST(no_two_pins_ever_share_a_chunk) {
   const SpaceUse use = b.map->use();
   CHECK_EQ(use.pinned + use.free_allocated + use.holes, use.chunk_count);
   CHECK(use.chunk_count <= 200);
+}
+
+// Method: what the committer and the background do at once, each run marked as owned while it is
+// held. (A kill under load found that a run was chosen under one lock and pinned under the next.)
+TEST(two_threads_that_allocate_at_once_never_get_the_same_chunk) {
+  Bench b;
+  REQUIRE_OK(b.opened);
+  std::vector<std::atomic<uint32_t>> owners(201);
+  std::atomic<uint32_t> shared{0}, waiting{2};
+  const auto work = [&](uint64_t seed_of_thread) {
+    SimRng rng(seed_of_thread);
+    for (waiting--; waiting > 0;) std::this_thread::yield();
+    for (int step = 0; step < 200'000; step++) {
+      RunPin pin;
+      const auto chunks = static_cast<uint32_t>(1 + rng.below(4));
+      if (!b.map->allocate(chunks, SpacePurpose::kSystem, &pin).ok()) continue;
+      const Run run = pin.run();
+      for (uint32_t i = 0; i < run.chunks; i++) shared += owners[run.first_chunk + i]++;
+      for (uint32_t i = 0; i < run.chunks; i++) owners[run.first_chunk + i]--;
+    }
+  };
+  std::thread other(work, seed() + 1);
+  work(seed());
+  other.join();
+  CHECK_EQ(shared.load(), 0u);
 }
 
 TEST(data_leaves_the_reserve_to_seals_and_checkpoints) {
