@@ -44,6 +44,7 @@ float overFloats(const float* a, const float* b, size_t n) {
   __m256 sum[4] = {};
   size_t i = 0;
   for (; i + 32 <= n; i += 32) {
+#pragma GCC unroll 4
     for (size_t lane = 0; lane < 4; ++lane) {
       sum[lane] = term(_mm256_loadu_ps(a + i + 8 * lane), _mm256_loadu_ps(b + i + 8 * lane),
                        sum[lane], kL2);
@@ -69,6 +70,7 @@ float overHalves(const float* q, const uint16_t* x, size_t n) {
   __m256 sum[4] = {};
   size_t i = 0;
   for (; i + 32 <= n; i += 32) {
+#pragma GCC unroll 4
     for (size_t lane = 0; lane < 4; ++lane) {
       sum[lane] = term(_mm256_loadu_ps(q + i + 8 * lane), loadHalves(x + i + 8 * lane), sum[lane],
                        kL2);

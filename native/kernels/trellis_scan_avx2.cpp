@@ -143,11 +143,12 @@ RVE_INLINE void nibblesOf(const __m256i* p, __m256i* n) {
 
 enum class Choice { kNone, kAll, kSome };
 
-// Calls sink(values, g) for coordinate g of a column.
+// Calls sink(values, g) for coordinate g of a column. kBits: of the index, or more.
 template <uint32_t kBits, bool kPath, Choice kChoice, typename Column, typename Sink>
 RVE_INLINE void columnValues(const TrellisScan& scan, const Column& column, size_t choice_bytes,
                          Sink sink) {
-  constexpr uint32_t kIndexPlanes = kPath ? kBits - 2 : kBits;
+  constexpr uint32_t kLow = kPath ? 2 : 0;
+  constexpr uint32_t kIndexPlanes = kBits - kLow;
   __m256i planes[4];
   if constexpr (kPath) {
     const LowPlanes low(column.plane(scan.path_at), column.before(scan.path_at));
@@ -156,7 +157,9 @@ RVE_INLINE void columnValues(const TrellisScan& scan, const Column& column, size
   }
 #pragma GCC unroll 4
   for (uint32_t k = 0; k < kIndexPlanes; ++k) {
-    planes[kBits - 1 - k] = column.plane(k * size_t{scan.plane_bytes});
+    planes[kLow + k] = k < scan.index_planes
+                           ? column.plane((scan.index_planes - 1 - k) * size_t{scan.plane_bytes})
+                           : _mm256_setzero_si256();
   }
   __m256i nibbles[4];
   nibblesOf<kBits>(planes, nibbles);
@@ -202,7 +205,8 @@ RVE_INLINE void valuesOf(const TrellisScan& scan, const Column& column, size_t b
 struct IntegerSums {
   using Query = int8_t;
   using Sum = int32_t;
-  __m256i wide[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+  using Wide = __m256i;
+  __m256i wide[2];
   __m256i narrow = _mm256_setzero_si256();
 
   // |value| times the query with the value's sign: a pair is at most 2 * 127^2, within 16 bits.
@@ -211,8 +215,8 @@ struct IntegerSums {
         _mm256_maddubs_epi16(_mm256_abs_epi8(values), _mm256_sign_epi8(query, values));
     return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
   }
-  RVE_INLINE void addWide(size_t which, __m256i values, const int8_t* query) {
-    wide[which] = _mm256_add_epi32(wide[which], products(values, load(query)));
+  RVE_INLINE static void addWide(Wide* sum, __m256i values, const int8_t* query) {
+    *sum = _mm256_add_epi32(*sum, products(values, load(query)));
   }
   RVE_INLINE void addNarrow(__m256i values, const int8_t* query) {
     narrow = _mm256_add_epi32(narrow, products(values, loadTwice(query)));
@@ -228,39 +232,61 @@ struct IntegerSums {
   }
 };
 
+inline float sumOf(__m256 v) {
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+
 // The same in floats.
 struct FloatSums {
   using Query = float;
   using Sum = float;
-  __m256 sums[2][2] = {{_mm256_setzero_ps(), _mm256_setzero_ps()},
-                       {_mm256_setzero_ps(), _mm256_setzero_ps()}};
+  struct Wide {
+    __m256 low = _mm256_setzero_ps();
+    __m256 high = _mm256_setzero_ps();
+  };
+  Wide wide[2];
+  Wide narrow[2];
 
-  RVE_INLINE void addSixteen(size_t which, __m128i values, const float* query) {
+  RVE_INLINE static void addSixteen(Wide* sum, __m128i values, const float* query) {
     const __m256 low = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(values));
     const __m256 high = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(values, 8)));
-    sums[which][0] = _mm256_fmadd_ps(low, _mm256_loadu_ps(query), sums[which][0]);
-    sums[which][1] = _mm256_fmadd_ps(high, _mm256_loadu_ps(query + 8), sums[which][1]);
+    sum->low = _mm256_fmadd_ps(low, _mm256_loadu_ps(query), sum->low);
+    sum->high = _mm256_fmadd_ps(high, _mm256_loadu_ps(query + 8), sum->high);
   }
-  RVE_INLINE void addWide(size_t which, __m256i values, const float* query) {
-    addSixteen(which, _mm256_castsi256_si128(values), query);
-    addSixteen(which, _mm256_extracti128_si256(values, 1), query + 16);
+  RVE_INLINE static void addWide(Wide* sum, __m256i values, const float* query) {
+    addSixteen(sum, _mm256_castsi256_si128(values), query);
+    addSixteen(sum, _mm256_extracti128_si256(values, 1), query + 16);
   }
   RVE_INLINE void addNarrow(__m256i values, const float* query) {
-    addSixteen(0, _mm256_castsi256_si128(values), query);
-    addSixteen(1, _mm256_extracti128_si256(values, 1), query);
+    addSixteen(&narrow[0], _mm256_castsi256_si128(values), query);
+    addSixteen(&narrow[1], _mm256_extracti128_si256(values, 1), query);
   }
-  static float sumOf(const __m256* v) {
-    const __m256 eight = _mm256_add_ps(v[0], v[1]);
-    const __m128 four =
-        _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+  float finishOne(size_t which) const {
+    return sumOf(_mm256_add_ps(_mm256_add_ps(wide[which].low, wide[which].high),
+                               _mm256_add_ps(narrow[which].low, narrow[which].high)));
   }
   void finish(float* a, float* b) const {
-    *a = sumOf(sums[0]);
-    *b = sumOf(sums[1]);
+    *a = finishOne(0);
+    *b = finishOne(1);
   }
 };
+
+// Over the wide columns of one code. A function of its own: less to compile than two copies.
+template <uint32_t kBits, bool kPath, typename Sums>
+__attribute__((noinline)) typename Sums::Wide wideSums(const TrellisScan& scan,
+                                                       const typename Sums::Query* query,
+                                                       const std::byte* code) {
+  typename Sums::Wide sum{};
+  for (size_t first = 0; first + 32 <= scan.plane_bytes; first += 32) {
+    valuesOf<kBits, kPath>(scan, WideColumn{code, first}, 32,
+                           [&](__m256i values, int g) __attribute__((always_inline)) {
+                             Sums::addWide(&sum, values, query + 8 * first + 32 * g);
+                           });
+  }
+  return sum;
+}
 
 template <uint32_t kBits, bool kPath, typename Sums>
 void dotsOf(const TrellisScan& scan, const typename Sums::Query* query,
@@ -268,15 +294,10 @@ void dotsOf(const TrellisScan& scan, const typename Sums::Query* query,
   const size_t wide = scan.plane_bytes / 32 * 32;
   for (size_t i = 0; i < count; i += 2) {
     const std::byte* pair[2] = {codes[i], codes[i + 1 < count ? i + 1 : i]};
-    Sums sums;
-    for (size_t first = 0; first < wide; first += 32) {
-#pragma GCC unroll 2
-      for (size_t which = 0; which < 2; ++which) {
-        valuesOf<kBits, kPath>(scan, WideColumn{pair[which], first}, 32,
-                               [&](__m256i values, int g) __attribute__((always_inline)) {
-                                 sums.addWide(which, values, query + 8 * first + 32 * g);
-                               });
-      }
+    Sums sums{};
+    if (wide > 0) {
+      sums.wide[0] = wideSums<kBits, kPath, Sums>(scan, query, pair[0]);
+      sums.wide[1] = wideSums<kBits, kPath, Sums>(scan, query, pair[1]);
     }
     for (size_t first = wide; first < scan.plane_bytes; first += 16) {
       const size_t left = scan.plane_bytes - first;
@@ -294,36 +315,40 @@ void dotsOf(const TrellisScan& scan, const typename Sums::Query* query,
 
 void integerDots(const TrellisScan& scan, const int8_t* query, const std::byte* const* codes,
                  size_t count, int32_t* out) {
-  switch (scan.index_planes + (scan.path ? 5 : 0)) {
-    case 1: return dotsOf<1, false, IntegerSums>(scan, query, codes, count, out);
-    case 2: return dotsOf<2, false, IntegerSums>(scan, query, codes, count, out);
-    case 3: return dotsOf<3, false, IntegerSums>(scan, query, codes, count, out);
-    case 4: return dotsOf<4, false, IntegerSums>(scan, query, codes, count, out);
-    case 5: return dotsOf<2, true, IntegerSums>(scan, query, codes, count, out);
-    case 6: return dotsOf<3, true, IntegerSums>(scan, query, codes, count, out);
-    default: return dotsOf<4, true, IntegerSums>(scan, query, codes, count, out);
+  if (scan.path && scan.index_planes == 0) {
+    dotsOf<2, true, IntegerSums>(scan, query, codes, count, out);
+  } else if (scan.path) {
+    dotsOf<4, true, IntegerSums>(scan, query, codes, count, out);
+  } else if (scan.index_planes <= 2) {
+    dotsOf<2, false, IntegerSums>(scan, query, codes, count, out);
+  } else {
+    dotsOf<4, false, IntegerSums>(scan, query, codes, count, out);
   }
 }
 
 void floatDots(const TrellisScan& scan, const float* query, const std::byte* const* codes,
                size_t count, float* out) {
-  switch (scan.index_planes) {
-    case 0: return dotsOf<2, true, FloatSums>(scan, query, codes, count, out);
-    case 1: return dotsOf<3, true, FloatSums>(scan, query, codes, count, out);
-    default: return dotsOf<4, true, FloatSums>(scan, query, codes, count, out);
+  if (scan.index_planes == 0) {
+    dotsOf<2, true, FloatSums>(scan, query, codes, count, out);
+  } else {
+    dotsOf<4, true, FloatSums>(scan, query, codes, count, out);
   }
 }
 
-// Sums over the curve. Its terms are y (3 - t r^2) r, where t = 1 - y^2 and r ~ 1 / sqrt(t) to 12
+// A sum over the curve. Its terms are y (3 - t r^2) r, where t = 1 - y^2 and r ~ 1 / sqrt(t) to 12
 // bits: twice y / sqrt(t), one step of Newton being in the bracket.
-struct CurveSums {
-  __m256 sums[2][2] = {{_mm256_setzero_ps(), _mm256_setzero_ps()},
-                       {_mm256_setzero_ps(), _mm256_setzero_ps()}};
+struct CurveSum {
+  __m256 sums[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
   __m256 middle;  // 2^23 + L - 1
   __m256 slope;
 
+  explicit CurveSum(const TrellisCurve& curve) {
+    const auto levels = static_cast<float>(8u << curve.amplitude_planes);
+    middle = _mm256_set1_ps(0x1p23f + levels - 1);
+    slope = _mm256_set1_ps(curve.edge / levels);
+  }
   // numbers: floats 2^23 + W (curveColumn).
-  __m256 add(__m256 sum, __m256i numbers, __m256 query) const {
+  RVE_INLINE __m256 add(__m256 sum, __m256i numbers, __m256 query) const {
     const __m256 one = _mm256_set1_ps(1);
     const __m256 y = _mm256_mul_ps(_mm256_sub_ps(_mm256_castsi256_ps(numbers), middle), slope);
     const __m256 t = _mm256_fnmadd_ps(y, y, one);
@@ -341,25 +366,25 @@ struct CurveSums {
     out[2] = _mm256_unpacklo_epi16(second, exponent);
     out[3] = _mm256_unpackhi_epi16(second, exponent);
   }
-  RVE_INLINE void addWide(size_t which, __m256i low, __m256i high, const float* query) {
+  RVE_INLINE void addWide(__m256i low, __m256i high, const float* query) {
     __m256i numbers[4];
     widen(low, high, numbers);
 #pragma GCC unroll 4
     for (size_t k = 0; k < 4; ++k) {
       const __m256 eight = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(query + 4 * k)),
                                                 _mm_loadu_ps(query + 16 + 4 * k), 1);
-      sums[which][k & 1] = add(sums[which][k & 1], numbers[k], eight);
+      sums[k & 1] = add(sums[k & 1], numbers[k], eight);
     }
   }
   // The halves are of two codes, so those of the sums are too.
-  RVE_INLINE void addNarrow(__m256i low, __m256i high, const float* query, __m256* narrow) const {
+  RVE_INLINE void addNarrow(__m256i low, __m256i high, const float* query) {
     __m256i numbers[4];
     widen(low, high, numbers);
 #pragma GCC unroll 4
     for (size_t k = 0; k < 4; ++k) {
       const __m128 four = _mm_loadu_ps(query + 4 * k);
-      narrow[k & 1] = add(narrow[k & 1], numbers[k],
-                          _mm256_insertf128_ps(_mm256_castps128_ps256(four), four, 1));
+      sums[k & 1] = add(sums[k & 1], numbers[k],
+                        _mm256_insertf128_ps(_mm256_castps128_ps256(four), four, 1));
     }
   }
 };
@@ -367,10 +392,12 @@ struct CurveSums {
 // Calls sink(low, high, g) with the bytes of a number W of each coordinate g. With a the amplitude
 // and L the levels of a fine coordinate, W - (L - 1) = L y / edge:
 //   fine   W = 16 a + 8 f + 4 z1 + 2 z0        others   W = 16 a + 8 z1 + 4 z0 + 1
+// kAmplitude: the amplitude planes, or more.
 template <uint32_t kAmplitude, typename Column, typename Sink>
 RVE_INLINE void curveColumn(const TrellisCurve& curve, const Column& column, Sink sink) {
   const size_t plane_bytes = curve.plane_bytes;
-  const size_t path_at = kAmplitude * plane_bytes;
+  const uint32_t planes = curve.amplitude_planes;
+  const size_t path_at = planes * plane_bytes;
   const LowPlanes z(column.plane(path_at), column.before(path_at));
   const size_t left = curve.fine_bytes > column.first ? curve.fine_bytes - column.first : 0;
   const size_t fine_bytes = left < Column::kBytes ? left : Column::kBytes;
@@ -384,15 +411,15 @@ RVE_INLINE void curveColumn(const TrellisCurve& curve, const Column& column, Sin
   __m256i amplitude[8];
 #pragma GCC unroll 8
   for (uint32_t k = 0; k < kAmplitude; ++k) {
-    amplitude[kAmplitude - 1 - k] = column.plane(k * plane_bytes);
+    amplitude[k] =
+        k < planes ? column.plane((planes - 1 - k) * plane_bytes) : _mm256_setzero_si256();
   }
-  constexpr uint32_t kMiddleBits = kAmplitude < 4 ? kAmplitude : 4;
   __m256i low[4];
   __m256i middle[4];
   __m256i high[4];
   nibblesOf<4>(low_bits, low);
-  nibblesOf<kMiddleBits>(amplitude, middle);
-  nibblesOf<kAmplitude - kMiddleBits>(amplitude + kMiddleBits, high);
+  nibblesOf<4>(amplitude, middle);
+  nibblesOf<kAmplitude - 4>(amplitude + 4, high);
   const __m256i nibble = _mm256_set1_epi8(15);
 #pragma GCC unroll 4
   for (int g = 0; g < 4; ++g) {
@@ -403,41 +430,42 @@ RVE_INLINE void curveColumn(const TrellisCurve& curve, const Column& column, Sin
 }
 
 template <uint32_t kAmplitude>
+__attribute__((noinline)) __m256 wideCurveSum(const TrellisCurve& curve, const float* query,
+                                              const std::byte* code) {
+  CurveSum sum(curve);
+  for (size_t first = 0; first + 32 <= curve.plane_bytes; first += 32) {
+    curveColumn<kAmplitude>(curve, WideColumn{code, first},
+                            [&](__m256i low, __m256i high, int g) __attribute__((always_inline)) {
+                              sum.addWide(low, high, query + 8 * first + 32 * g);
+                            });
+  }
+  return _mm256_add_ps(sum.sums[0], sum.sums[1]);
+}
+
+template <uint32_t kAmplitude>
 void curveDotsOf(const TrellisCurve& curve, const float* query, const std::byte* const* codes,
                  size_t count, float* out) {
   const size_t wide = curve.plane_bytes / 32 * 32;
-  const auto levels = static_cast<float>(8u << kAmplitude);
   for (size_t i = 0; i < count; i += 2) {
     const std::byte* pair[2] = {codes[i], codes[i + 1 < count ? i + 1 : i]};
-    CurveSums sums;
-    sums.middle = _mm256_set1_ps(0x1p23f + levels - 1);
-    sums.slope = _mm256_set1_ps(curve.edge / levels);
-    for (size_t first = 0; first < wide; first += 32) {
-      for (size_t which = 0; which < 2; ++which) {
-        curveColumn<kAmplitude>(curve, WideColumn{pair[which], first},
-                                [&](__m256i low, __m256i high, int g)
-                                    __attribute__((always_inline)) {
-                                      sums.addWide(which, low, high, query + 8 * first + 32 * g);
-                                    });
-      }
-    }
-    __m256 narrow[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+    CurveSum narrow(curve);
     for (size_t first = wide; first < curve.plane_bytes; first += 16) {
       const size_t left = curve.plane_bytes - first;
       const NarrowColumns column{pair[0], pair[1], first, left < 16 ? left : 16};
       curveColumn<kAmplitude>(curve, column,
                               [&](__m256i low, __m256i high, int g)
                                   __attribute__((always_inline)) {
-                                    sums.addNarrow(low, high, query + 8 * first + 16 * g, narrow);
+                                    narrow.addNarrow(low, high, query + 8 * first + 16 * g);
                                   });
     }
-    const __m256 both = _mm256_add_ps(narrow[0], narrow[1]);
+    const __m256 both = _mm256_add_ps(narrow.sums[0], narrow.sums[1]);
     const __m256 zero = _mm256_setzero_ps();
     const __m256 ends[2] = {_mm256_permute2f128_ps(both, zero, 0x20),
                             _mm256_permute2f128_ps(both, zero, 0x31)};
     for (size_t which = 0; which < 2 && i + which < count; ++which) {
-      sums.sums[which][0] = _mm256_add_ps(sums.sums[which][0], ends[which]);
-      out[i + which] = 0.5f * curve.units * FloatSums::sumOf(sums.sums[which]);
+      __m256 sum = ends[which];
+      if (wide > 0) sum = _mm256_add_ps(sum, wideCurveSum<kAmplitude>(curve, query, pair[which]));
+      out[i + which] = 0.5f * curve.units * sumOf(sum);
     }
   }
 }
@@ -445,9 +473,9 @@ void curveDotsOf(const TrellisCurve& curve, const float* query, const std::byte*
 void curveDots(const TrellisCurve& curve, const float* query, const std::byte* const* codes,
                size_t count, float* out) {
   switch (curve.amplitude_planes) {
-    case 3: return curveDotsOf<3>(curve, query, codes, count, out);
+    case 3:
     case 4: return curveDotsOf<4>(curve, query, codes, count, out);
-    case 5: return curveDotsOf<5>(curve, query, codes, count, out);
+    case 5:
     case 6: return curveDotsOf<6>(curve, query, codes, count, out);
     default: return curveDotsOf<7>(curve, query, codes, count, out);
   }
