@@ -11,6 +11,7 @@ namespace {
 // log4(rows / freeze_rows) times.
 constexpr size_t kMergeFanIn = 4;
 constexpr double kAdoptFillKeep = 0.5;
+constexpr uint32_t kUnlinkedFreezes = 8;
 
 // The smallest segments, as many as one segment may hold: the graph of the largest is taken over.
 Segments pickAllThatFit(const Segments& segments, uint32_t rows_max) {
@@ -49,6 +50,21 @@ bool adoptedIsSparse(const Segments& inputs, const Segments& all, const SegmentC
                   context.dims * 4;
   }
   return run_bytes > 0 && live_bytes < kAdoptFillKeep * run_bytes;
+}
+
+Segments pickUnlinked(const Segments& segments, const Tuning& tuning) {
+  // One build of a few seconds: until it is published its rows are scanned flat.
+  const uint64_t rows_max =
+      std::min<uint64_t>(tuning.segment_rows_max, uint64_t{kUnlinkedFreezes} * tuning.freeze_rows);
+  Segments picked;
+  uint64_t rows = 0;
+  for (const auto& segment : segments) {
+    if (segment->linked() || segment->unusable() || segment->damaged()) continue;
+    if (rows + segment->rows() > rows_max) break;
+    rows += segment->rows();
+    picked.push_back(segment);
+  }
+  return picked.size() >= kMergeFanIn ? picked : Segments();
 }
 
 // What is worth rewriting: a segment with too many dead rows, one that keeps a sparse log alive,

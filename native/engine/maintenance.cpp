@@ -17,6 +17,7 @@ constexpr uint32_t kRecodeFreezes = 4;
 // that settles is tidier.
 constexpr double kChangingMin = 0.1;
 constexpr double kChangingSettled = 0.02;
+constexpr uint32_t kBuildThreadsMax = 4;
 // A settled memory keeps fewer rows than these in its tail: they are scanned exactly in
 // microseconds.
 constexpr uint64_t kSettleRows = 256;
@@ -80,8 +81,10 @@ void Maintenance::threadMain() {
     Status status;
     do {
       did = false;
-      status = store_->latched() ? store_->latchStatus() : runOne(&did);
-      if (status.ok() && !did && !waiters.empty()) status = settleDown(&did);
+      // Somebody waits for the end of it all: merging first saves every row the links in between.
+      status = store_->latched()   ? store_->latchStatus()
+               : !waiters.empty() ? settleDown(&did)
+                                  : runOne(&did);
     } while (status.ok() && did && !stopping_.load(std::memory_order_acquire));
     committer_->setSealStuck(status.code() == Code::kNoSpace);
     const bool stopped = stopping_.load(std::memory_order_acquire);
@@ -108,6 +111,8 @@ Status Maintenance::runOne(bool* did) {
   *did = false;
   if (tailIsDue(options_.tuning.freeze_rows)) RVE_TRY(freeze(did));
   if (*did) return {};
+  RVE_TRY(mergeUnlinked(did));
+  if (*did) return {};
   RVE_TRY(link(did));
   if (*did) return {};
   RVE_TRY(compact(false, did));
@@ -124,6 +129,8 @@ Status Maintenance::settleDown(bool* did) {
       s.fixed_chunks.load(std::memory_order_relaxed) > 3 * context_.layout.log_run_chunks_min;
   if (rows >= kSettleRows || (rows > 0 && large_log)) return freeze(did);
   RVE_TRY(compact(true, did));
+  if (*did) return {};
+  RVE_TRY(link(did));
   if (*did) return {};
   return recompress(true, did);
 }
@@ -265,6 +272,7 @@ Status Maintenance::link(bool* did) {
   job.graph.links = options_.tuning.hnsw_m;
   job.graph.ef_construction = options_.tuning.hnsw_ef_construction;
   job.graph.seed = target->id();
+  job.threads = buildThreads();
   job.keep_going = [this] { return keepGoing(); };
   job.on_step = options_.tuning.on_step;
   WrittenSegment written;
@@ -286,12 +294,24 @@ Status Maintenance::link(bool* did) {
 }
 
 Status Maintenance::compact(bool settling, bool* did) {
-  Segments inputs, all;
+  Segments all;
   {
     const VersionHold version = state_->hold();
     all = *version->segments;
-    inputs = pickToCompact(all, context_, options_.tuning, settling);
   }
+  return merge(pickToCompact(all, context_, options_.tuning, settling), all, settling, did);
+}
+
+Status Maintenance::mergeUnlinked(bool* did) {
+  Segments all;
+  {
+    const VersionHold version = state_->hold();
+    all = *version->segments;
+  }
+  return merge(pickUnlinked(all, options_.tuning), all, false, did);
+}
+
+Status Maintenance::merge(const Segments& inputs, const Segments& all, bool settling, bool* did) {
   if (inputs.empty()) return {};
   *did = true;
   uint64_t rows = 0;
@@ -304,6 +324,12 @@ Status Maintenance::compact(bool settling, bool* did) {
   RVE_TRY(rewrite(inputs, all, in_tiers));
   stats_.compactions.fetch_add(1, std::memory_order_relaxed);
   return {};
+}
+
+uint32_t Maintenance::buildThreads() const {
+  if (options_.tuning.all_manual) return 1;
+  const uint32_t wanted = options_.tuning.build_threads;
+  return wanted != 0 ? wanted : std::clamp(std::thread::hardware_concurrency(), 1u, kBuildThreadsMax);
 }
 
 // Merges segments of fewer rows first: most rows are then coded once on their way to their size.
@@ -418,6 +444,7 @@ Status Maintenance::rewrite(const Segments& inputs, const Segments& all, bool in
   job.epoch = store_->log().epoch();
   job.graph.links = options_.tuning.hnsw_m;
   job.graph.ef_construction = options_.tuning.hnsw_ef_construction;
+  job.threads = buildThreads();
   job.keep_going = [this] { return keepGoing(); };
   job.on_step = options_.tuning.on_step;
   job.keep_adopted =

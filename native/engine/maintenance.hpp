@@ -45,7 +45,10 @@ class Maintenance {
   Status freeze(bool* did);
   Status link(bool* did);
   Status compact(bool settling, bool* did);
+  Status mergeUnlinked(bool* did);
+  Status merge(const Segments& inputs, const Segments& all, bool settling, bool* did);
   Status recompress(bool settling, bool* did);
+  uint32_t buildThreads() const;
   Status rewrite(const Segments& inputs, const Segments& all, bool in_tiers);
   Status orderRows(const Segments& inputs, const TierPlan* plan, std::vector<RowRef>* rows) const;
   void takeOverGraph(const Segments& inputs, const std::vector<RowRef>& rows,

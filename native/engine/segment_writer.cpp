@@ -9,6 +9,8 @@ namespace rve {
 namespace {
 
 constexpr uint32_t kPollRows = 256;
+// Threads are started for each lot: some tens of milliseconds of work for each.
+constexpr uint32_t kParallelRows = 4096;
 constexpr uint32_t kCentreSampleRows = 4096;
 
 void notifyStep(const SegmentJob& job) {
@@ -168,7 +170,11 @@ Status SegmentWriter::buildGraph(const std::function<VectorRef(uint32_t)>& vecto
   RVE_TRY(begun);
   while (!builder.done()) {
     if (!job.keep_going()) return Status(Code::kAborted, "stopped");
-    builder.step(kPollRows, nullptr);
+    if (job.threads > 1) {
+      builder.stepParallel(kParallelRows, job.threads, nullptr);
+    } else {
+      builder.step(kPollRows, nullptr);
+    }
   }
   out->bytes = builder.finish();
   if (job.tiers == nullptr) return {};
@@ -193,7 +199,7 @@ Status SegmentWriter::write(const RowSource& source, std::vector<RowRef> rows,
   const uint32_t count = static_cast<uint32_t>(out->rows.size());
   std::unique_ptr<TierWriter> tiers;
   if (job.tiers != nullptr) {
-    tiers = std::make_unique<TierWriter>(context_, *job.tiers, source, out->rows);
+    tiers = std::make_unique<TierWriter>(context_, *job.tiers, source, out->rows, job.threads);
   } else {
     columns.code_centre = centre;
     RVE_TRY(encodeOneBit(source, out->rows, job, &columns));

@@ -20,6 +20,7 @@ struct SegmentJob {
   bool keep_adopted = false;   // leave rows that stand in the log where they are
   bool link = false;           // build the graph too
   GraphParams graph;
+  uint32_t threads = 1;        // that build the graph and code the rows
   // Merge: the graph of the largest input and where its rows are now; null: from nothing.
   const GraphView* old_graph = nullptr;
   std::vector<uint32_t> old_to_new;

@@ -11,11 +11,13 @@ constexpr double kNone = std::numeric_limits<double>::infinity();
 constexpr double kEdgeRatio = 0.30;
 // The file's fixed cost (log runs, manifests, slots) counts up to this share of the budget: a small
 // store would otherwise be squeezed to nothing by it.
-constexpr double kFixedChunks = 12;
-constexpr double kFixedShareMax = 0.1;
-// Until segments in tiers show what columns and graph cost: links fill 0.6 of their slots.
-constexpr double kLinksFill = 0.6;
-constexpr double kColumnBytes = 8;
+constexpr double kFixedChunks = 17;
+constexpr double kFixedShareMax = 0.13;
+// Until segments in tiers show what columns and graph cost: links fill 0.54 of their slots, and a
+// list of n links to N rows takes n (log2(N / n) + 2) bits (graph/packed_links.hpp).
+constexpr double kLinksFill = 0.54;
+constexpr double kLinkExtraBits = 2;
+constexpr double kColumnBytes = 6;
 // Segments in tiers must hold this share of the rows to be measured by.
 constexpr double kMeasuredShare = 0.25;
 constexpr double kOverBudget = 1.005;
@@ -66,7 +68,9 @@ TierManager::Overhead TierManager::overheadOf(const Segments& segments, uint64_t
     return out;
   }
   const double in_segment = static_cast<double>(std::clamp<uint64_t>(live, 2, segment_rows_max_));
-  out.per_row = 2 * hnsw_m_ * kLinksFill * std::ceil(std::log2(in_segment)) / 8 + kColumnBytes;
+  const double links = 2 * hnsw_m_ * kLinksFill;
+  const double link_bits = std::max(0.0, std::log2(in_segment / links)) + kLinkExtraBits;
+  out.per_row = links * link_bits / 8 + kColumnBytes;
   return out;
 }
 

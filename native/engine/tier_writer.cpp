@@ -1,20 +1,22 @@
 #include "engine/tier_writer.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <thread>
 
 #include "graph/view.hpp"
 
 namespace rve {
 namespace {
 
-constexpr uint32_t kPollRows = 256;
+// Coded between two polls; threads are started for each lot.
+constexpr uint32_t kLotRows = 4096;
 
 }  // namespace
 
 TierWriter::TierWriter(const SegmentContext& context, const TierJob& job, const RowSource& source,
-                       const std::vector<RowRef>& rows)
-    : context_(context), job_(job), source_(source), rows_(rows), floats_(context.dims),
-      rotated_(job.codebook->paddedDims()) {
+                       const std::vector<RowRef>& rows, uint32_t threads)
+    : context_(context), job_(job), source_(source), rows_(rows), threads_(threads) {
   const auto count = static_cast<uint32_t>(rows.size());
   uint32_t coded_from = count;
   for (uint32_t first = 0; first < count;) {
@@ -68,37 +70,65 @@ Status TierWriter::write(PartsWriter* writer, const std::function<bool()>& keep_
 
 Status TierWriter::writeBlock(PartsWriter* writer, const Block& block,
                               const std::function<bool()>& keep_going) {
-  std::vector<std::byte> record_bytes(block.stride);
-  for (uint32_t i = 0; i < block.range.rows; ++i) {
-    if (i % kPollRows == 0 && !keep_going()) return Status(Code::kAborted, "stopped");
-    RowData data;
-    if (!source_.read(rows_[block.range.first_row + i], &data)) {
-      return Status(Code::kCorrupt, "a row changed its mind");
+  std::vector<std::byte> lot(std::min(kLotRows, block.range.rows) * block.stride);
+  const bool coded = block.range.tier > static_cast<uint32_t>(Tier::kWarm);
+  for (uint32_t first = 0; first < block.range.rows; first += kLotRows) {
+    if (!keep_going()) return Status(Code::kAborted, "stopped");
+    const uint32_t rows = std::min(kLotRows, block.range.rows - first);
+    const uint32_t share = static_cast<uint32_t>(divideUp(rows, threads_));
+    std::atomic<bool> fine{true};
+    std::vector<std::thread> helpers;
+    for (uint32_t at = 0; at < rows; at += share) {
+      const auto work = [&, at] {
+        const uint32_t count = std::min(share, rows - at);
+        if (!records(block, first + at, count, lot.data() + at * block.stride)) fine = false;
+      };
+      if (at + share < rows) {
+        helpers.emplace_back(work);
+      } else {
+        work();
+      }
     }
-    record(data.vector, block, record_bytes.data());
-    const bool coded = block.range.tier > static_cast<uint32_t>(Tier::kWarm);
-    if (coded) noteCentroid(record_bytes.data(), block, block.range.first_row + i);
-    RVE_TRY(writer->append(record_bytes));
+    for (std::thread& helper : helpers) helper.join();
+    if (!fine) return Status(Code::kCorrupt, "a row changed its mind");
+    for (uint32_t i = 0; coded && i < rows; ++i) {
+      noteCentroid(lot.data() + i * block.stride, block, block.range.first_row + first + i);
+    }
+    RVE_TRY(writer->append(Bytes(lot.data(), rows * block.stride)));
   }
   const uint64_t bytes = uint64_t{block.range.rows} * block.stride;
   static constexpr std::byte kZero[64] = {};
   return writer->append(Bytes(kZero, tierBlockBytes(block.range.rows, block.stride) - bytes));
 }
 
+bool TierWriter::records(const Block& block, uint32_t first, uint32_t count,
+                         std::byte* out) const {
+  std::vector<float> scratch(context_.dims + job_.codebook->paddedDims());
+  for (uint32_t i = 0; i < count; ++i) {
+    RowData data;
+    if (!source_.read(rows_[block.range.first_row + first + i], &data)) return false;
+    record(data.vector, block, &scratch, out + i * block.stride);
+  }
+  return true;
+}
+
 // A record that is one of this very codec already is taken as it is: a code of a code would lose
 // again.
-void TierWriter::record(const VectorRef& vector, const Block& block, std::byte* out) {
+void TierWriter::record(const VectorRef& vector, const Block& block, std::vector<float>* scratch,
+                        std::byte* out) const {
   if (block.coder != nullptr && vector.coder == block.coder.get()) {
     std::copy_n(vector.at, block.stride, out);
     return;
   }
-  decodeVector(vector, context_.dims, floats_.data());
+  float* floats = scratch->data();
+  float* rotated = floats + context_.dims;
+  decodeVector(vector, context_.dims, floats);
   if (block.coder == nullptr) {
-    std::memcpy(out, floats_.data(), block.stride);
+    std::memcpy(out, floats, block.stride);
     return;
   }
-  job_.codebook->rotation().apply(floats_.data(), rotated_.data());
-  block.coder->codec.encode(floats_.data(), rotated_.data(), out);
+  job_.codebook->rotation().apply(floats, rotated);
+  block.coder->codec.encode(floats, rotated, out);
 }
 
 // Any row of a centroid will do: it is as near as the others are to one another.

@@ -21,7 +21,7 @@ class TierWriter {
  public:
   // rows: in the order of their tiers, finest first. All references outlive the writer.
   TierWriter(const SegmentContext& context, const TierJob& job, const RowSource& source,
-             const std::vector<RowRef>& rows);
+             const std::vector<RowRef>& rows, uint32_t threads);
 
   std::vector<SectionPlan> plan() const;
   // keep_going is polled; kAborted.
@@ -35,7 +35,10 @@ class TierWriter {
   };
   Block blockOf(Tier tier, uint32_t first_row, uint32_t rows) const;
   Status writeBlock(PartsWriter* writer, const Block& block, const std::function<bool()>& keep_going);
-  void record(const VectorRef& vector, const Block& block, std::byte* out);
+  // Records of rows [first, first + count) of a block; false if one cannot be read.
+  bool records(const Block& block, uint32_t first, uint32_t count, std::byte* out) const;
+  void record(const VectorRef& vector, const Block& block, std::vector<float>* scratch,
+              std::byte* out) const;
   void noteCentroid(const std::byte* record, const Block& block, uint32_t row);
 
   const SegmentContext& context_;
@@ -46,7 +49,7 @@ class TierWriter {
   std::vector<Block> originals_;  // one or none
   std::vector<std::byte> codebook_;
   std::vector<uint32_t> centroid_rows_;  // filled as records are made: the last section
-  std::vector<float> floats_, rotated_;
+  uint32_t threads_;
 };
 
 }  // namespace rve
