@@ -496,12 +496,13 @@ uint64_t Segment::verifyAll(std::vector<std::string>* damaged) const {
   return lost;
 }
 
-uint64_t Segment::bytesWithoutPayloads() const {
+uint64_t Segment::budgetBytes() const {
   uint64_t bytes = 0;
   for (const PartEntry& part : entry_.parts) {
     if (part.kind != PartKind::kPayloads) bytes += uint64_t{part.pages} * layout_.page_bytes;
   }
   for (const Run& run : entry_.adopted) bytes += runBytes(layout_, run);
+  if (vectors_ != nullptr) bytes -= vectors_->section(SectionKind::kOriginals).size();
   return bytes;
 }
 

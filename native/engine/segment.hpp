@@ -131,8 +131,9 @@ class Segment {
   // rows.
   uint64_t verifyAll(std::vector<std::string>* damaged) const;
   uint64_t bytes() const;
-  // Of its other parts, and of the log runs that it keeps.
-  uint64_t bytesWithoutPayloads() const;
+  // What counts against a byte budget: its parts without payloads and kept originals, and the log
+  // runs that it keeps.
+  uint64_t budgetBytes() const;
 
  private:
   Status openBase(const SegmentContext& context);

@@ -21,6 +21,7 @@ constexpr double kColumnBytes = 6;
 // Segments in tiers must hold this share of the rows to be measured by.
 constexpr double kMeasuredShare = 0.25;
 constexpr double kOverBudget = 1.005;
+constexpr double kDoesNotFit = 1e6;  // above every loss: those are at most about a row each
 constexpr float kBitsStep = 0.25f;
 constexpr float kCoolBitsMin = 4.5f, kColdBitsMin = 2.0f;
 // A sample is held in memory: at large dimensions fewer rows.
@@ -93,7 +94,7 @@ Status TierManager::plan(const Segments& segments, TierPlan* out) {
       heats[heatBin(heat_scale_, heat.moment(row), out->now_ms)]++;
       ++live;
     }
-    bytes += static_cast<double>(segment->bytesWithoutPayloads());
+    bytes += static_cast<double>(segment->budgetBytes());
   }
   const uint64_t waiting = state_->liveCount() - std::min(state_->liveCount(), live);
   heats[0] += waiting;
@@ -145,7 +146,7 @@ void TierManager::fitToBudget(const HeatHistogram& heats, double bytes, TierPlan
         loss += rows * (double{heat} + 0.01) * std::exp2(-bits_of[tier]);
       }
       // What does not fit at all is squeezed as far as it goes.
-      if (used > bytes) loss = 1e12 * used / bytes;
+      if (used > bytes) loss = kDoesNotFit * used;
       if (loss >= best) continue;
       best = loss;
       chosen.policy = policy;

@@ -48,9 +48,12 @@ Tier TierPolicy::next(Tier now, float heat) const {
   const float h = heat * share_;
   uint32_t tier = std::min(numberOf(now), numberOf(lowest_));
   // A tier's upper bound is the lower bound of the one above it.
-  while (tier > 0 &&
-         h > std::min(kPromotionMax * share_, bounds_.promotion * bounds_.lower[tier - 1]))
+  while (tier > 0) {
+    const float bound = bounds_.lower[tier - 1];
+    // Never above what fresh() would choose: a share that the budget took stays taken.
+    if (h < bound || h <= std::min(kPromotionMax * share_, bounds_.promotion * bound)) break;
     --tier;
+  }
   while (tier < numberOf(lowest_) && h < bounds_.demotion * bounds_.lower[tier]) ++tier;
   return tierOf(tier);
 }

@@ -1,0 +1,213 @@
+// Records in tiers, through the door: what the byte budget, heat and recompression do to them, and
+// what they may never do.
+#include "codecs/tier.hpp"
+#include "engine/test_kit.hpp"
+
+namespace rve::test {
+namespace {
+
+constexpr uint64_t kHourMs = 3'600'000;
+
+Status settle(TestStore& s) {
+  Status settled(Code::kInternal);
+  RVE_TRY(s.engine->submitSettle([&](Status status) { settled = std::move(status); }));
+  return settled;
+}
+
+Status openAs(TestStore& s, Profile profile, double ratio = 0,
+              Originals originals = Originals::kDrop) {
+  s.options.tiers.profile = profile;
+  s.options.tiers.bytes_ratio_max = ratio;
+  s.options.tiers.originals = originals;
+  return s.open();
+}
+
+// Of k = 10, over stored vectors as queries.
+double recallOf(TestStore& s, uint32_t ef) {
+  uint32_t found = 0, asked = 0;
+  for (const auto& [id, row] : s.reference) {
+    if (id % 37 != 0) continue;
+    QueryRequest request;
+    request.vectors = row.vector;
+    request.ef = ef;
+    QueryResult result;
+    if (!s.engine->query(request, nullptr, &result).ok()) return 0;
+    const std::vector<int64_t> wanted =
+        refQuery(s.reference, s.options.metric, row.vector, 10, Filter{});
+    for (const int64_t id_wanted : wanted) {
+      found += std::find(result.ids.begin(), result.ids.end(), id_wanted) != result.ids.end();
+    }
+    asked += static_cast<uint32_t>(wanted.size());
+  }
+  return asked == 0 ? 0 : static_cast<double>(found) / asked;
+}
+
+uint64_t rowsIn(const Stats& stats, Tier tier) {
+  return stats.tiers[static_cast<uint32_t>(tier)].rows;
+}
+
+TEST(a_settled_edge_store_holds_its_budget_and_still_finds_what_is_near) {
+  for (const Metric metric : {Metric::kL2, Metric::kCosine, Metric::kIp}) {
+    TestStore s(metric, 64);
+    s.options.tuning.freeze_rows = 2048;
+    REQUIRE_OK(openAs(s, Profile::kEdge, 0.5));
+    for (int i = 0; i < 40; i++) REQUIRE_OK(s.insert(200, "a"));
+    CHECK_EQ(rowsIn(s.engine->stats(), Tier::kHot), 8000u);
+    REQUIRE_OK(settle(s));
+    const Stats stats = s.engine->stats();
+    CHECK_EQ(rowsIn(stats, Tier::kHot) + rowsIn(stats, Tier::kWarm), 0u);
+    CHECK_EQ(rowsIn(stats, Tier::kCool) + rowsIn(stats, Tier::kCold), 8000u);
+    // The file's fixed cost is beyond a small store's means.
+    CHECK(static_cast<double>(stats.live_bytes) < 0.62 * 8000 * 64 * 4);
+    // Uniform noise: the hardest set there is.
+    CHECK(recallOf(s, 200) > 0.8);
+    s.crash();
+    REQUIRE_OK(s.open());
+    CHECK(recallOf(s, 200) > 0.8);
+    CHECK_EQ(s.differs(0.35f), std::string());
+  }
+}
+
+TEST(a_store_of_fifty_vectors_settles_and_answers_in_every_profile) {
+  for (const Profile profile : {Profile::kPrecise, Profile::kBalanced, Profile::kEdge}) {
+    TestStore s(Metric::kL2, 16);
+    REQUIRE_OK(openAs(s, profile));
+    REQUIRE_OK(s.insert(50, "a"));
+    REQUIRE_OK(s.job(Job::kFreeze));
+    REQUIRE_OK(settle(s));
+    CHECK_EQ(s.engine->stats().live, 50u);
+    for (const auto& [id, row] : s.reference) {
+      QueryRequest request;
+      request.vectors = row.vector;
+      request.k = 50;
+      QueryResult result;
+      REQUIRE_OK(s.engine->query(request, nullptr, &result));
+      CHECK_EQ(result.counts[0], 50u);
+      CHECK(!result.degraded);
+    }
+  }
+}
+
+TEST(forgetting_and_replacing_in_tiers_hold_over_recompression_and_a_power_cut) {
+  TestStore s(Metric::kL2, 16);
+  REQUIRE_OK(openAs(s, Profile::kEdge, 0, Originals::kKeep));
+  for (int i = 0; i < 6; i++) REQUIRE_OK(s.insert(100, i % 2 == 0 ? "a" : "b"));
+  REQUIRE_OK(s.job(Job::kFreeze));
+  REQUIRE_OK(s.job(Job::kLink));
+  REQUIRE_OK(s.job(Job::kRecompress));
+  CHECK_EQ(s.engine->stats().recompressions, 1u);
+  CHECK_EQ(s.differs(0.002f), std::string());
+  REQUIRE_OK(s.forget({3, 4, 5, 250, 599}));
+  REQUIRE_OK(s.insert(0, "c", {10, 11, 12}));
+  CHECK_EQ(s.differs(0.002f), std::string());
+  s.crash();
+  REQUIRE_OK(s.open());
+  CHECK_EQ(s.differs(0.002f), std::string());
+  REQUIRE_OK(s.forgetSource("b"));
+  REQUIRE_OK(settle(s));
+  CHECK_EQ(s.differs(0.002f), std::string());
+  s.crash();
+  REQUIRE_OK(s.open());
+  CHECK_EQ(s.differs(0.002f), std::string());
+}
+
+TEST(a_filter_finds_all_that_match_in_tiers) {
+  TestStore s(Metric::kCosine, 32);
+  s.options.tuning.freeze_rows = 1024;
+  REQUIRE_OK(openAs(s, Profile::kEdge, 0, Originals::kKeep));
+  for (int i = 0; i < 30; i++) REQUIRE_OK(s.insert(100, i == 17 ? "rare" : "a"));
+  REQUIRE_OK(settle(s));
+  // A budget that nothing can hold: all are squeezed once, and not again and again.
+  CHECK_EQ(rowsIn(s.engine->stats(), Tier::kArchive), 3000u);
+  CHECK(s.engine->stats().recompressions <= 2);
+  QueryRequest request;
+  request.vectors = s.randomVector();
+  request.k = 10;
+  request.filter.has_source = true;
+  request.filter.source = "rare";
+  QueryResult result;
+  REQUIRE_OK(s.engine->query(request, nullptr, &result));
+  CHECK(result.ids == refQuery(s.reference, Metric::kCosine, request.vectors, 10, request.filter));
+}
+
+TEST(what_is_asked_for_stays_precise_while_the_rest_cools) {
+  TestStore s(Metric::kL2, 64);
+  s.options.tuning.freeze_rows = 512;
+  REQUIRE_OK(openAs(s, Profile::kEdge, 1.0));
+  for (int i = 0; i < 20; i++) REQUIRE_OK(s.insert(100, "a"));
+  REQUIRE_OK(s.job(Job::kFreeze));
+  REQUIRE_OK(s.job(Job::kLink));
+  for (uint64_t hour = 1; hour <= 12; hour++) {
+    s.engine->setHeatNow(hour * kHourMs);
+    for (uint64_t i = 0; i < 3 * 40; i++) {
+      QueryRequest request;
+      request.vectors = s.reference.at(100 + i % 40).vector;
+      request.k = 1;
+      QueryResult result;
+      REQUIRE_OK(s.engine->query(request, nullptr, &result));
+    }
+  }
+  REQUIRE_OK(settle(s));
+  std::vector<Record> records;
+  std::vector<uint64_t> ids;
+  for (uint64_t id = 100; id < 140; id++) ids.push_back(id);
+  ids.push_back(1500);
+  REQUIRE_OK(s.engine->get(ids, &records));
+  uint32_t fine = 0;
+  for (size_t i = 0; i < 40; i++) fine += std::string(records[i].tier) == "hot" ||
+                                          std::string(records[i].tier) == "warm";
+  CHECK(fine >= 38);
+  CHECK_EQ(std::string(records[40].tier), std::string("archive"));
+  const Stats stats = s.engine->stats();
+  CHECK(rowsIn(stats, Tier::kArchive) > 1900);
+  CHECK_EQ(stats.tiers[4].heat[0], rowsIn(stats, Tier::kArchive));
+}
+
+TEST(what_was_dropped_does_not_come_back_and_what_was_kept_does) {
+  for (const Originals originals : {Originals::kDrop, Originals::kKeep}) {
+    TestStore s(Metric::kL2, 64);
+    REQUIRE_OK(openAs(s, Profile::kEdge, 4.0, originals));
+    REQUIRE_OK(s.insert(500, "a"));
+    REQUIRE_OK(s.job(Job::kFreeze));
+    REQUIRE_OK(s.job(Job::kLink));
+    s.engine->setHeatNow(20 * kHourMs);
+    REQUIRE_OK(s.job(Job::kRecompress));
+    CHECK_EQ(rowsIn(s.engine->stats(), Tier::kArchive), 500u);
+    // All of them are asked for, often: each belongs in a finer tier again.
+    for (int round = 0; round < 30; round++) {
+      s.engine->setHeatNow(20 * kHourMs + static_cast<uint64_t>(round + 1) * 200'000);
+      for (const auto& [id, row] : s.reference) {
+        QueryRequest request;
+        request.vectors = row.vector;
+        request.k = 3;
+        QueryResult result;
+        REQUIRE_OK(s.engine->query(request, nullptr, &result));
+      }
+    }
+    REQUIRE_OK(s.job(Job::kRecompress));
+    const bool kept = originals == Originals::kKeep;
+    CHECK_EQ(rowsIn(s.engine->stats(), Tier::kArchive) == 500, !kept);
+    if (kept) CHECK_EQ(s.differs(0.002f), std::string());
+  }
+}
+
+TEST(heat_outlives_a_restart_as_far_as_it_was_written) {
+  TestStore s(Metric::kL2, 64);
+  REQUIRE_OK(openAs(s, Profile::kPrecise));
+  REQUIRE_OK(s.insert(300, "a"));
+  REQUIRE_OK(s.job(Job::kFreeze));
+  REQUIRE_OK(s.job(Job::kLink));
+  s.engine->setHeatNow(10 * kHourMs);
+  REQUIRE_OK(settle(s));
+  CHECK_EQ(rowsIn(s.engine->stats(), Tier::kWarm), 300u);
+  CHECK_EQ(s.differs(0.002f), std::string());
+  s.crash();
+  REQUIRE_OK(s.open());
+  s.engine->setHeatNow(10 * kHourMs);
+  REQUIRE_OK(settle(s));
+  CHECK_EQ(rowsIn(s.engine->stats(), Tier::kWarm), 300u);
+  CHECK_EQ(s.engine->stats().tiers[1].heat[0], 300u);
+}
+
+}  // namespace
+}  // namespace rve::test
