@@ -62,7 +62,7 @@ class EngineImpl final : public Engine {
                                                  context_, options_);
     searcher_ = std::make_unique<Searcher>(state_.get(), store_.get(), context_, options_.clock,
                                            options.tuning.ef_search,
-                                           maintenance_->tiers().heatScale());
+                                           &maintenance_->tiers().heatScale());
     if (!options.tuning.all_manual) startThreads();
     return {};
   }
@@ -140,7 +140,7 @@ class EngineImpl final : public Engine {
   Status query(const QueryRequest& request, const std::atomic<bool>* cancel,
                QueryResult* out) override {
     RVE_TRY(refuseIfClosed());
-    queries_.fetch_add(request.count, std::memory_order_relaxed);
+    noteQuery(request);
     return searcher_->query(request, cancel, out);
   }
 
@@ -150,7 +150,7 @@ class EngineImpl final : public Engine {
     auto shared = std::make_shared<QueryRequest>(std::move(request));
     return submitRead([this, shared, cancel = std::move(cancel), done = std::move(done)] {
       QueryResult result;
-      queries_.fetch_add(shared->count, std::memory_order_relaxed);
+      noteQuery(*shared);
       const bool cancelled = cancel != nullptr && cancel->load(std::memory_order_relaxed);
       const std::atomic<bool>* flag = abort_queries_.load() ? &abort_queries_ : cancel.get();
       const Status status = cancelled ? Status(Code::kAborted, "the query was cancelled")
@@ -237,6 +237,10 @@ class EngineImpl final : public Engine {
   }
 
  private:
+  void noteQuery(const QueryRequest& request) {
+    queries_.fetch_add(request.count, std::memory_order_relaxed);
+    if (request.recall != 0) maintenance_->expectRecall();
+  }
   // Costs some ns a row.
   void addTiers(const Version& version, Stats* s) const;
   Status refuseIfClosed() const {
@@ -412,6 +416,11 @@ Stats EngineImpl::stats() {
       one.dead = segment->marks().deadCount();
       one.bytes = segment->bytes();
       one.linked = segment->linked();
+      const RecallCurve* curve = segment->recallCurve();
+      one.calibrated = curve != nullptr && curve->points > 0;
+      for (size_t i = 0; one.calibrated && i < std::size(kStatsRecalls); i++) {
+        one.ef_of_recall[i] = efForRecall(curve, kStatsRecalls[i], kCalibratedK);
+      }
       (one.linked ? s.linked_rows : s.frozen_rows) += one.rows;
       s.dead_rows += one.dead;
       s.segments.push_back(one);
