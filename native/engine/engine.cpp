@@ -19,6 +19,21 @@ namespace {
 
 constexpr auto kQueryDrainMax = std::chrono::seconds(1);
 
+SegmentStats statsOf(const Segment& segment) {
+  SegmentStats s;
+  s.id = segment.id();
+  s.rows = segment.rows();
+  s.dead = segment.marks().deadCount();
+  s.bytes = segment.bytes();
+  s.linked = segment.linked();
+  const RecallCurve* curve = segment.recallCurve();
+  s.calibrated = curve != nullptr && curve->points > 0;
+  for (size_t i = 0; s.calibrated && i < std::size(kStatsRecalls); i++) {
+    s.ef_of_recall[i] = efForRecall(curve, kStatsRecalls[i], kCalibratedK);
+  }
+  return s;
+}
+
 class EngineImpl final : public Engine {
  public:
   ~EngineImpl() override { stopThreads(); }
@@ -410,17 +425,7 @@ Stats EngineImpl::stats() {
   {
     const VersionHold version = state_->hold();
     for (const auto& segment : *version->segments) {
-      SegmentStats one;
-      one.id = segment->id();
-      one.rows = segment->rows();
-      one.dead = segment->marks().deadCount();
-      one.bytes = segment->bytes();
-      one.linked = segment->linked();
-      const RecallCurve* curve = segment->recallCurve();
-      one.calibrated = curve != nullptr && curve->points > 0;
-      for (size_t i = 0; one.calibrated && i < std::size(kStatsRecalls); i++) {
-        one.ef_of_recall[i] = efForRecall(curve, kStatsRecalls[i], kCalibratedK);
-      }
+      const SegmentStats one = statsOf(*segment);
       (one.linked ? s.linked_rows : s.frozen_rows) += one.rows;
       s.dead_rows += one.dead;
       s.segments.push_back(one);

@@ -1,5 +1,6 @@
 // Background work: freeze the tail, link frozen segments, compact, recompress. One thread at low
-// priority, or run() where everything is manual. It writes parts by itself; only the committer publishes them.
+// priority, or run() where everything is manual. It writes parts by itself; only the committer
+// publishes them.
 #pragma once
 #include <condition_variable>
 #include <mutex>

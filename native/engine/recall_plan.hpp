@@ -31,7 +31,8 @@ struct RecallCurve {
 };
 
 // The smallest ef measured that reaches `recall`, the largest one if none does; scaled for
-// k > kCalibratedK. Without a curve (null, or one without points): a cautious guess. A few compares.
+// k > kCalibratedK. Without a curve (null, or one without points) a cautious guess. A few
+// compares.
 uint32_t efForRecall(const RecallCurve* curve, float recall, uint32_t k);
 
 // Measures a linked segment: up to 64 of its rows are asked for as if they had never been inserted.

@@ -16,7 +16,7 @@ constexpr uint64_t kHourMs = 3'600'000;
 
 // Clusters that fill all dimensions: a walk over such rows is not easy.
 struct Clusters {
-  explicit Clusters(SimRng* rng) : rng(rng), centres(size_t{kClusters} * kDims) {
+  explicit Clusters(SimRng* from) : rng(from), centres(size_t{kClusters} * kDims) {
     for (float& x : centres) x = uniform();
   }
   float uniform() { return static_cast<float>(rng->below(20001)) / 10000.0f - 1.0f; }
@@ -125,7 +125,8 @@ void checkProfile(Metric metric, Profile profile) {
 TEST(the_smallest_measured_ef_that_reaches_the_recall_is_taken_and_grows_with_k) {
   RecallCurve curve;
   // Without a curve, or with one of a segment that could not be measured: a guess.
-  for (const RecallCurve* none : {static_cast<const RecallCurve*>(nullptr), &curve}) {
+  const RecallCurve* const unmeasured[] = {nullptr, &curve};
+  for (const RecallCurve* none : unmeasured) {
     CHECK_EQ(efForRecall(none, 0.5f, 10), 64u);
     CHECK_EQ(efForRecall(none, 0.95f, 10), 64u);
     CHECK_EQ(efForRecall(none, 0.99f, 10), 128u);
@@ -193,11 +194,58 @@ TEST(calibration_warms_no_row_and_is_made_once_for_each_segment) {
 }
 
 TEST(a_wanted_recall_is_reached_by_a_precise_memory) {
-  for (const Metric metric : {Metric::kL2, Metric::kCosine}) checkProfile(metric, Profile::kPrecise);
+  for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+    checkProfile(metric, Profile::kPrecise);
+  }
 }
 
 TEST(a_wanted_recall_is_reached_by_an_edge_memory_that_keeps_its_originals) {
   for (const Metric metric : {Metric::kL2, Metric::kCosine}) checkProfile(metric, Profile::kEdge);
+}
+
+std::vector<std::string> deepNotes(TestStore* s) {
+  CheckReport report;
+  CHECK_OK(s->engine->check(true, &report));
+  CHECK(report.ok);
+  std::vector<std::string> notes;
+  for (const std::string& note : report.notes) {
+    if (note.starts_with("segment ")) notes.push_back(note);
+  }
+  return notes;
+}
+
+TEST(a_deep_check_tells_what_each_walked_graph_finds_of_its_own_codes) {
+  for (const Profile profile : {Profile::kPrecise, Profile::kEdge}) {
+    TestStore s(Metric::kL2, kDims, kSeed);
+    s.options.tiers.profile = profile;
+    s.options.tiers.bytes_ratio_max = 4;
+    REQUIRE_OK(s.open());
+    Clusters clusters(&s.rng);
+    REQUIRE_OK(fill(&s, &clusters, 2500));
+    REQUIRE_OK(s.job(Job::kFreeze));
+    CHECK(deepNotes(&s).empty());
+    s.engine->setHeatNow(20 * kHourMs);
+    REQUIRE_OK(settle(&s));
+    CHECK_EQ(s.engine->stats().tiers[4].rows > 0, profile == Profile::kEdge);
+    const std::vector<std::string> notes = deepNotes(&s);
+    REQUIRE_EQ(notes.size(), 1u);
+    CHECK(notes[0].find("graph of 2500 rows: ") != std::string::npos);
+    CHECK(notes[0].find(", all rows reachable, recall@10 ") != std::string::npos);
+    CHECK(notes[0].ends_with(" of its own codes at ef 64"));
+  }
+}
+
+TEST(a_deep_check_warns_of_a_graph_that_finds_little_and_calls_it_no_damage) {
+  TestStore s(Metric::kL2, kDims, kSeed);
+  s.options.tuning.hnsw_m = 2;
+  s.options.tuning.hnsw_ef_construction = 2;
+  REQUIRE_OK(s.open());
+  Clusters clusters(&s.rng);
+  REQUIRE_OK(fill(&s, &clusters, kRows));
+  REQUIRE_OK(settle(&s));
+  const std::vector<std::string> notes = deepNotes(&s);
+  REQUIRE_EQ(notes.size(), 2u);
+  CHECK(notes[1].find("Nothing is lost; ask with recall") != std::string::npos);
 }
 
 }  // namespace
