@@ -19,6 +19,21 @@ namespace {
 
 constexpr auto kQueryDrainMax = std::chrono::seconds(1);
 
+SegmentStats statsOf(const Segment& segment) {
+  SegmentStats s;
+  s.id = segment.id();
+  s.rows = segment.rows();
+  s.dead = segment.marks().deadCount();
+  s.bytes = segment.bytes();
+  s.linked = segment.linked();
+  const RecallCurve* curve = segment.recallCurve();
+  s.calibrated = curve != nullptr && curve->points > 0;
+  for (size_t i = 0; s.calibrated && i < std::size(kStatsRecalls); i++) {
+    s.ef_of_recall[i] = efForRecall(curve, kStatsRecalls[i], kCalibratedK);
+  }
+  return s;
+}
+
 class EngineImpl final : public Engine {
  public:
   ~EngineImpl() override { stopThreads(); }
@@ -62,7 +77,7 @@ class EngineImpl final : public Engine {
                                                  context_, options_);
     searcher_ = std::make_unique<Searcher>(state_.get(), store_.get(), context_, options_.clock,
                                            options.tuning.ef_search,
-                                           maintenance_->tiers().heatScale());
+                                           &maintenance_->tiers().heatScale());
     if (!options.tuning.all_manual) startThreads();
     return {};
   }
@@ -140,7 +155,7 @@ class EngineImpl final : public Engine {
   Status query(const QueryRequest& request, const std::atomic<bool>* cancel,
                QueryResult* out) override {
     RVE_TRY(refuseIfClosed());
-    queries_.fetch_add(request.count, std::memory_order_relaxed);
+    noteQuery(request);
     return searcher_->query(request, cancel, out);
   }
 
@@ -150,7 +165,7 @@ class EngineImpl final : public Engine {
     auto shared = std::make_shared<QueryRequest>(std::move(request));
     return submitRead([this, shared, cancel = std::move(cancel), done = std::move(done)] {
       QueryResult result;
-      queries_.fetch_add(shared->count, std::memory_order_relaxed);
+      noteQuery(*shared);
       const bool cancelled = cancel != nullptr && cancel->load(std::memory_order_relaxed);
       const std::atomic<bool>* flag = abort_queries_.load() ? &abort_queries_ : cancel.get();
       const Status status = cancelled ? Status(Code::kAborted, "the query was cancelled")
@@ -237,6 +252,10 @@ class EngineImpl final : public Engine {
   }
 
  private:
+  void noteQuery(const QueryRequest& request) {
+    queries_.fetch_add(request.count, std::memory_order_relaxed);
+    if (request.recall != 0) maintenance_->expectRecall();
+  }
   // Costs some ns a row.
   void addTiers(const Version& version, Stats* s) const;
   Status refuseIfClosed() const {
@@ -406,12 +425,7 @@ Stats EngineImpl::stats() {
   {
     const VersionHold version = state_->hold();
     for (const auto& segment : *version->segments) {
-      SegmentStats one;
-      one.id = segment->id();
-      one.rows = segment->rows();
-      one.dead = segment->marks().deadCount();
-      one.bytes = segment->bytes();
-      one.linked = segment->linked();
+      const SegmentStats one = statsOf(*segment);
       (one.linked ? s.linked_rows : s.frozen_rows) += one.rows;
       s.dead_rows += one.dead;
       s.segments.push_back(one);

@@ -33,7 +33,8 @@ void lowerPriority() {
 Maintenance::Maintenance(Store* store, LiveState* state, Committer* committer,
                          const SegmentContext& context, const OpenOptions& options)
     : store_(store), state_(state), committer_(committer), context_(context), options_(options),
-      writer_(store, context), tiers_(store, state, context, options) {}
+      writer_(store, context), tiers_(store, state, context, options),
+      searcher_(state, store, context, options.clock, options.tuning.ef_search, nullptr) {}
 
 Maintenance::~Maintenance() { stopThread(); }
 
@@ -68,6 +69,12 @@ void Maintenance::whenSettled(Done done) {
   wakeup_.notify_all();
 }
 
+void Maintenance::expectRecall() {
+  if (recall_expected_.load(std::memory_order_relaxed)) return;
+  recall_expected_.store(true, std::memory_order_relaxed);
+  wake();
+}
+
 void Maintenance::threadMain() {
   lowerPriority();
   while (!stopping_.load(std::memory_order_acquire)) {
@@ -85,6 +92,7 @@ void Maintenance::threadMain() {
       status = store_->latched()   ? store_->latchStatus()
                : !waiters.empty() ? settleDown(&did)
                                   : runOne(&did);
+      if (status.ok() && !did && waiters.empty()) calibrateIfExpected(&did);
     } while (status.ok() && did && !stopping_.load(std::memory_order_acquire));
     committer_->setSealStuck(status.code() == Code::kNoSpace);
     const bool stopped = stopping_.load(std::memory_order_acquire);
@@ -132,7 +140,9 @@ Status Maintenance::settleDown(bool* did) {
   if (*did) return {};
   RVE_TRY(link(did));
   if (*did) return {};
-  return recompress(true, did);
+  RVE_TRY(recompress(true, did));
+  if (!*did) calibrateIfExpected(did);
+  return {};
 }
 
 // Reads ahead what a job is about to read in order (the view is advised for random access).
@@ -374,6 +384,27 @@ Status Maintenance::recompress(bool settling, bool* did) {
   RVE_TRY(rewrite({target}, all, true));
   stats_.recompressions.fetch_add(1, std::memory_order_relaxed);
   return {};
+}
+
+// Half a second of work a segment is done where somebody has asked for a recall.
+void Maintenance::calibrateIfExpected(bool* did) {
+  const bool expected = recall_expected_.load(std::memory_order_relaxed);
+  if (expected || options_.tuning.all_manual) calibrate(did);
+}
+
+void Maintenance::calibrate(bool* did) {
+  std::shared_ptr<const Segment> target;
+  {
+    const VersionHold version = state_->hold();
+    for (const auto& segment : *version->segments) {
+      const bool due = segment->isWalked() && segment->recallCurve() == nullptr;
+      if (due && target == nullptr) target = segment;
+    }
+  }
+  if (target == nullptr) return;
+  RecallCurve curve;
+  *did = calibrateRecall(target, context_, &searcher_, [this] { return keepGoing(); }, &curve);
+  if (*did) target->setRecallCurve(curve);
 }
 
 // The live rows of the inputs, in the order that they will stand in: as they are, or by tier and

@@ -1,11 +1,13 @@
 // Background work: freeze the tail, link frozen segments, compact, recompress. One thread at low
-// priority, or run() where everything is manual. It writes parts by itself; only the committer publishes them.
+// priority, or run() where everything is manual. It writes parts by itself; only the committer
+// publishes them.
 #pragma once
 #include <condition_variable>
 #include <mutex>
 #include <thread>
 
 #include "engine/committer.hpp"
+#include "engine/search.hpp"
 #include "engine/segment_writer.hpp"
 #include "engine/tier_manager.hpp"
 
@@ -29,8 +31,11 @@ class Maintenance {
   void wake();
   // `done` once a pass finds nothing to do. Threaded only.
   void whenSettled(Done done);
-  // What is left once no job is due: a small tail is sealed too, and segments are merged as far as
-  // they may be.
+  // A query asked for a recall: from now on segments are measured for it as they come. Who never
+  // asks pays nothing outside settle. Thread-safe.
+  void expectRecall();
+  // What is left once no job is due: a small tail is sealed too, segments are merged as far as they
+  // may be, and measured.
   Status settleDown(bool* did);
   // One job to its end.
   Status run(Job job, bool* did);
@@ -49,6 +54,9 @@ class Maintenance {
   Status merge(const Segments& inputs, const Segments& all, bool settling, bool* did);
   Status recompress(bool settling, bool* did);
   uint32_t buildThreads() const;
+  void calibrateIfExpected(bool* did);
+  // Measures one walked segment that has no RecallCurve.
+  void calibrate(bool* did);
   Status rewrite(const Segments& inputs, const Segments& all, bool in_tiers);
   Status orderRows(const Segments& inputs, const TierPlan* plan, std::vector<RowRef>* rows) const;
   void takeOverGraph(const Segments& inputs, const std::vector<RowRef>& rows,
@@ -65,6 +73,8 @@ class Maintenance {
   OpenOptions options_;
   SegmentWriter writer_;
   TierManager tiers_;
+  Searcher searcher_;  // leaves no heat
+  std::atomic<bool> recall_expected_{false};
   uint64_t next_look_ms_ = 0;  // at the heat, in active time
   MaintenanceStats stats_;
   std::mutex mutex_;

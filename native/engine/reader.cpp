@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "codecs/half.hpp"
-#include "graph/audit.hpp"
+#include "engine/graph_check.hpp"
 #include "storage/recovery.hpp"
 
 namespace rve {
@@ -170,25 +170,6 @@ Status Reader::scan(const Filter& filter, uint32_t records_max, ScanCursor* curs
   return {};
 }
 
-namespace {
-
-// "its graph has bad links: 2 to itself, 1 twice"
-std::string faultsOf(const GraphAudit& audit) {
-  const std::pair<uint32_t, const char*> counts[] = {
-      {audit.links_out_of_range, "out of range"},
-      {audit.links_to_self, "to itself"},
-      {audit.links_twice, "twice"},
-      {audit.slots_after_end, "behind the end of a list"},
-      {audit.upper_bad, "on a higher level"}};
-  std::string text = "its graph has bad links:";
-  for (const auto& [count, what] : counts) {
-    if (count > 0) text += (text.back() == ':' ? " " : ", ") + std::to_string(count) + ' ' + what;
-  }
-  return text;
-}
-
-}  // namespace
-
 Status Reader::check(bool deep, CheckReport* out) {
   const VersionHold version = state_->hold();
   const Layout& layout = store_->layout();
@@ -219,14 +200,7 @@ Status Reader::check(bool deep, CheckReport* out) {
     }
     out->lost += segment->verifyAll(&out->damaged);
     if (!deep || !segment->linked() || !segment->graphIsWhole()) continue;
-    GraphAudit audit;
-    RVE_TRY(auditGraph(segment->graph(), &audit));
-    const std::string name = "segment " + std::to_string(segment->id());
-    if (!audit.sound()) out->damaged.push_back(name + ": " + faultsOf(audit));
-    if (audit.reachable < audit.rows) {
-      out->notes.push_back(name + ": " + std::to_string(audit.rows - audit.reachable) + " of " +
-                           std::to_string(audit.rows) + " rows cannot be reached in its graph");
-    }
+    RVE_TRY(checkGraph(*segment, context_, out));
   }
   for (const Hole& hole : store_->holes()) {
     out->damaged.push_back("acknowledged log bytes " + std::to_string(hole.lsn_from) + " to " +

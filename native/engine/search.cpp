@@ -5,7 +5,9 @@
 #include <limits>
 
 #include "codecs/half.hpp"
+#include "engine/hidden_row.hpp"
 #include "engine/nearest.hpp"
+#include "engine/recall_plan.hpp"
 #include "engine/tier_search.hpp"
 #include "graph/search.hpp"
 
@@ -14,13 +16,15 @@ namespace {
 
 // Below this many live rows exact distances cost less than the codes and their re-ranking.
 constexpr uint32_t kExactRows = 1024;
-// A graph beats a scan of its 4-bit codes only above this.
-constexpr uint32_t kGraphRowsMin = 2048;
 
 // How many of the best by code are ranked exactly. 1-bit codes: the true ten are among the best 100
 // with probability 0.993 on spread data at d = 128, but on small clustered sets a dozen times k was
 // too few (bench churn: 0.945 at the worst look); 4-bit codes: among the best 20.
-uint32_t rankedOfOneBit(uint32_t k) { return std::max(384u, 24 * k); }
+// Who asks for more than 0.99 has twice as many ranked.
+constexpr float kRecallRankedTwice = 0.99f;
+uint32_t rankedOfOneBit(uint32_t k, float recall) {
+  return std::max(384u, 24 * k) * (recall > kRecallRankedTwice ? 2 : 1);
+}
 uint32_t rankedOfFourBit(uint32_t k) { return std::max(24u, 3 * k); }
 
 // Of those, only what may still be among the k nearest: the codec's error bound (1.9 sigma) times
@@ -66,9 +70,21 @@ struct Searcher::Pass {
   Scratch* s;
   const Version* version;
   const float* query;
-  uint32_t k, ef;
+  uint32_t k;
+  uint32_t ef;    // of the segment at hand, where a recall is asked for; else of all
+  float recall;   // 0: none is
+  uint32_t hidden;  // row that no walk meets; kNoRow: none
   RowPredicate predicate;
   bool degraded = false;
+
+  uint32_t efOf(const Segment& segment) const {
+    return recall == 0 ? ef : efForRecall(segment.recallCurve(), recall, k);
+  }
+  uint32_t efLargest() const {
+    uint32_t largest = recall == 0 ? ef : 0;
+    for (const auto& segment : *version->segments) largest = std::max(largest, efOf(*segment));
+    return largest;
+  }
 
   // The k-th nearest distance so far; nothing farther can be a result.
   float worst() const {
@@ -92,7 +108,7 @@ struct Searcher::Pass {
 };
 
 Searcher::Searcher(LiveState* state, Store* store, const SegmentContext& context, Clock* clock,
-                   uint32_t ef_default, const HeatScale& heat_scale)
+                   uint32_t ef_default, const HeatScale* heat_scale)
     : state_(state), store_(store), context_(context), clock_(clock), ef_default_(ef_default),
       heat_scale_(heat_scale) {}
 
@@ -104,6 +120,10 @@ Searcher::Scratch& Searcher::scratch() {
 Status Searcher::checkRequest(const QueryRequest& r) const {
   if (r.k < 1 || r.k > kKMax) return Status(Code::kArgument, "k must be 1 to 1024");
   if (r.ef > kEfMax) return Status(Code::kArgument, "ef must be 1 to 4096");
+  if (r.recall != 0 && !(r.recall >= kRecallMin && r.recall <= kRecallMax)) {
+    return Status(Code::kArgument, "recall must be 0.5 to 0.999");
+  }
+  if (r.recall != 0 && r.ef != 0) return Status(Code::kArgument, "recall and ef: give one of them");
   if (r.count < 1 || r.vectors.size() != size_t{r.count} * context_.dims) {
     return Status(Code::kDimensions, "the memory has " + std::to_string(context_.dims) +
                                          " dimensions");
@@ -122,11 +142,22 @@ Status Searcher::query(const QueryRequest& request, const std::atomic<bool>* can
 
 Status Searcher::queryVersion(const Version& version, const QueryRequest& request,
                               const std::atomic<bool>* cancel, QueryResult* out) {
+  return answer(version, request, kNoRow, cancel, out);
+}
+
+Status Searcher::queryWithout(const Version& version, const QueryRequest& request, uint32_t row,
+                              QueryResult* out) {
+  return answer(version, request, row, nullptr, out);
+}
+
+Status Searcher::answer(const Version& version, const QueryRequest& request, uint32_t hidden,
+                        const std::atomic<bool>* cancel, QueryResult* out) {
   const uint64_t started_ns = clock_->monotonicNs();
   RVE_TRY(checkRequest(request));
   Scratch& s = scratch();
-  Pass pass{&s, &version, nullptr, request.k, request.ef, {}, false};
+  Pass pass{&s, &version, nullptr, request.k, 0, request.recall, hidden, {}, false};
   pass.ef = std::max(request.ef == 0 ? ef_default_ : request.ef, request.k);
+  const uint32_t kept = std::max(rankedOfFourBit(pass.k), pass.efLargest());
   pass.predicate = RowPredicate::of(request.filter, store_->symbols());
   const size_t slots = size_t{request.count} * request.k;
   out->ids.assign(slots, -1);
@@ -150,8 +181,8 @@ Status Searcher::queryVersion(const Version& version, const QueryRequest& reques
     pass.query = s.unit.data();
     s.tiers.begin(pass.query);
     s.hits.clear();
-    s.coarse.reset(rankedOfOneBit(pass.k));
-    s.fine.reset(std::max(rankedOfFourBit(pass.k), pass.ef));
+    s.coarse.reset(rankedOfOneBit(pass.k, pass.recall));
+    s.fine.reset(kept);
     if (!pass.predicate.nothing) {
       // Graphs first: their k nearest, ranked, keep most of what the flat scans see from being
       // ranked at all.
@@ -175,14 +206,7 @@ Status Searcher::queryVersion(const Version& version, const QueryRequest& reques
 // Of a record in a tier as exact as its code.
 float Searcher::exactDistance(Pass* pass, const VectorRef& vector) const {
   if (vector.coder != nullptr) return pass->s->tiers.distance(vector);
-  const Kernels& k = kernels();
-  const bool l2 = context_.kind == DistanceKind::kL2;
-  if (vector.dtype == Dtype::kF32) {
-    const float* x = viewAs<float>(vector.at);
-    return l2 ? k.l2F32(pass->query, x, context_.dims) : -k.dotF32(pass->query, x, context_.dims);
-  }
-  const uint16_t* x = viewAs<uint16_t>(vector.at);
-  return l2 ? k.l2F16(pass->query, x, context_.dims) : -k.dotF16(pass->query, x, context_.dims);
+  return plainDistance(vector, pass->query, context_.dims, context_.kind);
 }
 
 void Searcher::offerExact(Pass* pass, float distance, uint64_t id, const Segment* segment,
@@ -255,9 +279,10 @@ void Searcher::searchSegment(Pass* pass, const Segment& segment, uint32_t place)
   }
   const uint32_t at_most = pass->predicate.rowsAtMost(segment);
   if (at_most == 0) return;
+  pass->ef = pass->efOf(segment);
   const bool restricted = pass->predicate.any || segment.marks().deadCount() > 0;
   const uint32_t narrow = std::max(4 * pass->ef, segment.rows() / 50);
-  const bool walk = segment.linked() && segment.rows() >= kGraphRowsMin &&
+  const bool walk = segment.isWalked() &&
                     (!pass->predicate.any || at_most > narrow);
   if (walk) {
     searchGraphOf(pass, segment, place, restricted);
@@ -298,18 +323,26 @@ void Searcher::searchGraphOf(Pass* pass, const Segment& segment, uint32_t place,
   s.scored.resize(std::max<size_t>(s.scored.size(), pass->ef));
   GraphSearchStats stats;
   uint32_t found = 0;
-  if (segment.hasNavRecords()) {
-    segment.nav().prepare(s.rotated.data(), &s.nav);
+  const auto walk = [&](const GraphDistances& records) {
+    HiddenRow without(records, pass->hidden);
+    return searchGraph(segment.graph(), pass->hidden == kNoRow ? records : without.forGraph(),
+                       params, &s.graph, s.scored.data(), &stats);
+  };
+  if (segment.hasNavRecords()) segment.nav().prepare(s.rotated.data(), &s.nav);
+  if (segment.hasNavRecords() && pass->hidden == kNoRow) {
     params.records_guard = segment.recordsGuard();
     found = searchGraph(segment.graph(), segment.navSpace(), s.nav.view(), params, &s.graph,
                         s.scored.data(), &stats);
+  } else if (segment.hasNavRecords()) {
+    NavDistances records(segment.navSpace(), s.nav.view(), segment.recordsGuard());
+    found = walk(records.forGraph());
+    stats.skipped += records.unreadable();
   } else {
     TierDistances records(segment, context_, pass->query, &s.tiers);
     uint32_t entries[kTierProbeKept];
     params.entry_count = records.entries(entries);
     params.entries = entries;
-    found = searchGraph(segment.graph(), records.forGraph(), params, &s.graph, s.scored.data(),
-                        &stats);
+    found = walk(records.forGraph());
     stats.skipped += records.unreadable();
   }
   if (stats.skipped > 0) {
@@ -509,11 +542,11 @@ void Searcher::scanTiers(Pass* pass, const Segment& segment, uint32_t place) {
 
 // What is returned was asked for: it stays hot. The tail is hot anyway.
 void Searcher::touch(const Pass& pass) const {
-  if (store_->readOnly()) return;
+  if (heat_scale_ == nullptr || store_->readOnly()) return;
   const uint64_t now_ms = state_->heatNowMs();
   for (const Hit& hit : pass.s->hits) {
     HeatTable* heat = hit.segment == nullptr ? nullptr : hit.segment->heatIfLoaded();
-    if (heat != nullptr) heat->touch(static_cast<uint32_t>(hit.row), heat_scale_, now_ms);
+    if (heat != nullptr) heat->touch(static_cast<uint32_t>(hit.row), *heat_scale_, now_ms);
   }
 }
 

@@ -25,18 +25,24 @@ struct RowPredicate {
 
 class Searcher {
  public:
+  // heat_scale: what an answer warms its rows by; null: not at all. Outlives it.
   Searcher(LiveState* state, Store* store, const SegmentContext& context, Clock* clock,
-           uint32_t ef_default, const HeatScale& heat_scale);
+           uint32_t ef_default, const HeatScale* heat_scale);
   // Thread-safe. kArgument, kVector, kFilter, kAborted.
   Status query(const QueryRequest& request, const std::atomic<bool>* cancel, QueryResult* out);
   // The same on a Version that the caller holds.
   Status queryVersion(const Version& version, const QueryRequest& request,
                       const std::atomic<bool>* cancel, QueryResult* out);
+  // The same as if this row of the Version's only segment were not in its graph.
+  Status queryWithout(const Version& version, const QueryRequest& request, uint32_t row,
+                      QueryResult* out);
 
  private:
   struct Scratch;
   struct Hit;
   struct Pass;
+  Status answer(const Version& version, const QueryRequest& request, uint32_t hidden,
+                const std::atomic<bool>* cancel, QueryResult* out);
   Status checkRequest(const QueryRequest& request) const;
   void searchTail(Pass* pass);
   void searchSegments(Pass* pass, bool linked, const std::atomic<bool>* cancel, bool* cancelled);
@@ -60,7 +66,7 @@ class Searcher {
   SegmentContext context_;
   Clock* clock_;
   uint32_t ef_default_;
-  HeatScale heat_scale_;
+  const HeatScale* heat_scale_;
 };
 
 }  // namespace rve

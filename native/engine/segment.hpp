@@ -12,6 +12,7 @@
 #include "codecs/binary.hpp"
 #include "codecs/quant4.hpp"
 #include "engine/heat.hpp"
+#include "engine/recall_plan.hpp"
 #include "engine/row_marks.hpp"
 #include "engine/tier_blocks.hpp"
 #include "graph/view.hpp"
@@ -64,6 +65,9 @@ class Segment {
   const std::vector<RunPin>& pins() const { return pins_; }
   void dropPinsForMutation() const { const_cast<Segment*>(this)->pins_.clear(); }
   bool linked() const { return linked_; }
+  // A graph beats a scan of its 4-bit codes only above this.
+  static constexpr uint32_t kWalkRowsMin = 2048;
+  bool isWalked() const { return linked_ && rows() >= kWalkRowsMin; }
   // In tiers; null: in pieces.
   const TierBlocks* tiers() const { return tiers_.get(); }
   // Whether its graph has 4-bit records of its own; else the tiers' records are compared.
@@ -114,6 +118,14 @@ class Segment {
   Status loadHeat() const;
   // Takes over the heat of an earlier Segment of the same rows.
   void shareHeat(const Segment& earlier);
+
+  // What its walks find at which ef; null until the background has measured it.
+  const RecallCurve* recallCurve() const { return curve_ready_.load(std::memory_order_acquire); }
+  // Once. One thread.
+  void setRecallCurve(const RecallCurve& curve) const {
+    curve_ = curve;
+    curve_ready_.store(&curve_, std::memory_order_release);
+  }
 
   // 1-bit codes: of segments in pieces.
   const BinaryCodec& binary() const { return *binary_; }
@@ -172,6 +184,8 @@ class Segment {
   std::unique_ptr<TierBlocks> tiers_;
   mutable std::shared_ptr<HeatTable> heat_;
   mutable std::atomic<HeatTable*> heat_ready_{nullptr};
+  mutable RecallCurve curve_;
+  mutable std::atomic<const RecallCurve*> curve_ready_{nullptr};
   std::unique_ptr<BinaryCodec> binary_;
   std::unique_ptr<NavCodec> nav_;
   NavSpace nav_space_{};

@@ -18,4 +18,7 @@ struct VectorRef {
 // dims floats; of a record the best reconstruction. Requires: vector.at is not null.
 void decodeVector(const VectorRef& vector, uint32_t dims, float* out);
 
+// Smaller is nearer. query: dims floats. Requires: plain values.
+float plainDistance(const VectorRef& vector, const float* query, uint32_t dims, DistanceKind kind);
+
 }  // namespace rve

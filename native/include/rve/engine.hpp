@@ -171,7 +171,8 @@ struct QueryRequest {
   uint32_t count = 1;
   uint32_t k = 10;             // 1..kKMax
   uint32_t ef = 0;             // 0: what `recall` asks, else tuning.ef_search; 1..kEfMax
-  float recall = 0;            // 0: none; 0.5..0.999: ef as calibrated for it, if ef is 0
+  // 0: none; 0.5..0.999, with ef 0: ef as measured for it, a guess until that has been done.
+  float recall = 0;
   Filter filter;
   bool with_embeddings = false;
 };
@@ -203,10 +204,14 @@ struct ScanCursor {
   bool end = false;
 };
 
+inline constexpr float kStatsRecalls[] = {0.9f, 0.95f, 0.99f};
+
 struct SegmentStats {
   uint64_t id = 0;
   uint64_t rows = 0, dead = 0, bytes = 0;
   bool linked = false;
+  bool calibrated = false;        // QueryRequest::recall is met by measurement, not by a guess
+  uint32_t ef_of_recall[3] = {};  // what kStatsRecalls take at k = 10; 0 unless calibrated
 };
 
 // Heat in eighths: bin i counts records of heat [i / 8, (i + 1) / 8).
