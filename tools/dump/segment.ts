@@ -1,11 +1,12 @@
 // Parts, columns, pieces and the graph of one segment: native/FORMAT.md 10 and 11.
-import { ByteReader, FormatError, crc32c, hexOf } from './bytes.js';
+import { ByteReader, FormatError, crc32c, floatFromHalf, hexOf } from './bytes.js';
 import type { Identity, Layout } from './fixed.js';
 import { readRunHeader } from './fixed.js';
 import type { GraphSummary } from './graph.js';
 import { readGraph } from './graph.js';
 import type { PartEntry, PartKind, SegmentEntry } from './manifest.js';
 import { PART_KINDS } from './manifest.js';
+import { Tiers } from './tiers.js';
 
 export interface Part {
   kind: PartKind;
@@ -78,6 +79,9 @@ function part(
   return out;
 }
 
+const HEAT_STEP_MS = 65_536;
+const HEAT_BIAS = 2 ** 22;
+
 /** FORMAT.md 11. An absent column is all `absent`. */
 export function readColumn(bytes: Uint8Array | undefined, rows: number, absent = 0n): bigint[] {
   if (bytes === undefined) return Array.from({ length: rows }, () => absent);
@@ -100,14 +104,39 @@ export function readColumn(bytes: Uint8Array | undefined, rows: number, absent =
   return out;
 }
 
+/** Plain values: dtype 1 is f32, 2 is f16. */
+export function readVector(file: Uint8Array, at: number, dtype: number, dims: number): number[] {
+  const r = new ByteReader(file);
+  r.at = at;
+  return Array.from({ length: dims }, () => (dtype === 1 ? r.f32() : floatFromHalf(r.u16())));
+}
+
+/** Full norms (10), or the high 24 bits of each (13). */
+function readNorms(base: Map<number, Uint8Array>, rows: number): number[] | undefined {
+  const short = base.get(13);
+  const full = base.get(10);
+  if (short === undefined && full === undefined) return undefined;
+  if (short !== undefined && full !== undefined) throw new FormatError('norms twice');
+  const r = new ByteReader(short ?? full ?? new Uint8Array());
+  r.expect('bytes of the norms', r.left, (short === undefined ? 4 : 3) * rows);
+  return Array.from({ length: rows }, () => {
+    if (short === undefined) return r.f32();
+    return new ByteReader(Uint8Array.of(0, ...r.take(3))).f32();
+  });
+}
+
 export class Segment {
   readonly parts: Part[];
   readonly pieces: Piece[] = [];
+  /** Of a segment in tiers, which has no pieces. */
+  readonly tiers: Tiers | undefined;
   readonly ids: number[];
   readonly times: bigint[];
   readonly sources: number[];
   readonly labels: number[];
   readonly norms: number[] | undefined;
+  /** Moments of heat in ms of active time; undefined: not stored. */
+  readonly heat: number[] | undefined;
   readonly payloads: (Uint8Array | undefined)[];
 
   constructor(
@@ -125,13 +154,12 @@ export class Segment {
     this.times = readColumn(base.get(3), rows).map((value) => BigInt.asIntN(64, value ^ sign));
     this.sources = column(4);
     this.labels = column(5);
-    const norms = base.get(10);
-    if (norms !== undefined) {
-      const r = new ByteReader(norms);
-      this.norms = this.ids.map(() => r.f32());
-    }
+    this.norms = readNorms(base, rows);
+    if (base.has(12)) this.heat = column(12).map((stored) => (stored - HEAT_BIAS) * HEAT_STEP_MS);
     this.payloads = this.#readPayloads();
-    this.#readPieces();
+    const vectors = this.#part('vectors').sections;
+    if (vectors.has(32)) this.tiers = new Tiers(vectors, rows, identity);
+    else this.#readPieces();
     this.#checkDerived(base);
   }
 
@@ -191,8 +219,13 @@ export class Segment {
       ? readColumn(base.get(6), rows).map(Number)
       : this.ids.map((_, row) => row);
     const sorted = order.map((row) => this.ids[row] ?? -1);
-    const ascending = sorted.every((id, i) => i === 0 || id > (sorted[i - 1] ?? id));
-    if (!ascending || sorted[0] !== idMin || sorted.at(-1) !== idMax) {
+    const ranges = base.has(6) ? undefined : this.tiers?.ranges;
+    const begins = new Set(ranges?.map(({ firstRow }) => firstRow) ?? [0]);
+    const ascending = sorted.every((id, i) => begins.has(i) || id > (sorted[i - 1] ?? id));
+    const least = sorted.reduce((a, b) => Math.min(a, b));
+    const most = sorted.reduce((a, b) => Math.max(a, b));
+    const distinct = new Set(order).size === rows && new Set(sorted).size === rows;
+    if (!ascending || !distinct || least !== idMin || most !== idMax) {
       throw new FormatError('ids are not in order, or not in the range of the entry');
     }
     for (const [kind, values] of [[7, this.sources], [8, this.labels]] as const) {
@@ -213,7 +246,8 @@ export class Segment {
       blocks.expect('max of a time block', blocks.i64(), times.reduce((a, b) => (b > a ? b : a)));
     }
     const padded = Math.ceil(this.identity.dimensions / 64) * 64;
-    const codes = Math.ceil(rows / 32) * 32 * (padded / 8 + 8);
+    const codes = this.tiers === undefined
+      ? Math.ceil(rows / 32) * 32 * (padded / 8 + 8) : undefined;
     if (base.get(1)?.length !== codes) throw new FormatError('the codes have another size');
     const records = this.parts.find((p) => p.kind === 'graph')?.sections.get(20);
     if (records === undefined) return;
@@ -226,12 +260,20 @@ export class Segment {
     }
   }
 
-  /** Offset in the file and dtype of a row's vector. */
-  vectorAt(row: number): { at: number; piece: Piece } {
+  /** A row's vector as stored, under cosine without its norm, and in what form it stands. */
+  vectorOf(row: number): { form: string; vector: number[] } {
+    if (this.tiers !== undefined) {
+      return { form: this.tiers.rangeOf(row).tier, vector: this.tiers.vectorOf(row) };
+    }
     const piece = this.pieces.find((p) => row >= p.firstRow && row < p.firstRow + p.rows);
     if (piece === undefined) throw new FormatError(`row ${row} has no piece`);
-    const stride = this.identity.dimensions * (piece.dtype === 1 ? 4 : 2);
-    return { at: piece.at + stride * (row - piece.firstRow), piece };
+    const { dimensions } = this.identity;
+    const stride = dimensions * (piece.dtype === 1 ? 4 : 2);
+    const at = piece.at + stride * (row - piece.firstRow);
+    return {
+      form: piece.dtype === 1 ? 'f32' : 'f16',
+      vector: readVector(this.file, at, piece.dtype, dimensions),
+    };
   }
 
   /** Adopted pieces whose record fails its checksum. */

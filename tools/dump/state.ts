@@ -1,10 +1,10 @@
 // What is alive: the manifest's state, then the records of the log in order (native/FORMAT.md 12,
 // step 8).
-import { ByteReader, FormatError, crc32c, floatFromHalf, hexOf, numberOf } from './bytes.js';
+import { FormatError, crc32c, hexOf, numberOf } from './bytes.js';
 import type { Identity, Layout } from './fixed.js';
 import type { Group, LogRecord, PutBatch } from './log.js';
 import type { Manifest, SegmentEntry } from './manifest.js';
-import { Segment } from './segment.js';
+import { Segment, readVector } from './segment.js';
 
 interface TailRow {
   lsn: number;
@@ -28,11 +28,19 @@ export interface LiveRecord {
   source: string;
   label: string;
   payload: string | { bytes: number; crc: number } | null;
+  /** f32, f16, or the tier of a segment in tiers. */
   dtype: string;
+  /** Moment of heat in ms of active time, where one is stored. */
+  heat: number | undefined;
   vector: number[];
 }
 
 const PAYLOAD_SHOWN_MAX = 64;
+
+/** Under cosine the vector that was given. */
+function lengthened(vector: number[], norm: number | undefined): number[] {
+  return norm === undefined ? vector : vector.map((value) => Math.fround(value * norm));
+}
 
 export class State {
   readonly sources: string[];
@@ -134,15 +142,6 @@ export class State {
     return name;
   }
 
-  #vector(at: number, dtype: number, norm: number | undefined): number[] {
-    const r = new ByteReader(this.file);
-    r.at = at;
-    return Array.from({ length: this.identity.dimensions }, () => {
-      const value = dtype === 1 ? r.f32() : floatFromHalf(r.u16());
-      return norm === undefined ? value : Math.fround(value * norm);
-    });
-  }
-
   #payload(bytes: Uint8Array | undefined): LiveRecord['payload'] {
     if (bytes === undefined || bytes.length === 0) return null;
     if (bytes.length <= PAYLOAD_SHOWN_MAX) return hexOf(bytes);
@@ -158,27 +157,29 @@ export class State {
     const out: LiveRecord[] = [];
     for (const { put, row, dead } of this.#tail) {
       if (dead) continue;
-      const stride = this.identity.dimensions * (put.dtype === 1 ? 4 : 2);
+      const { dimensions } = this.identity;
+      const at = put.matrixAt + dimensions * (put.dtype === 1 ? 4 : 2) * row;
+      const vector = readVector(this.file, at, put.dtype, dimensions);
       out.push({
         id: put.ids[row] ?? 0, place: 'tail', row, time: numberOf(put.times[row] ?? 0n),
         source: this.#name(this.sources, put.source),
         label: this.#name(this.labels, put.labels[row] ?? 0),
         payload: this.#payload(put.payloads[row]), dtype: put.dtype === 1 ? 'f32' : 'f16',
-        vector: this.#vector(put.matrixAt + stride * row, put.dtype, put.norms?.[row]),
+        heat: undefined, vector: lengthened(vector, put.norms?.[row]),
       });
     }
     for (const { entry, dead, opened } of this.segments) {
       if (opened === undefined) continue;
       for (let row = 0; row < entry.rows; row++) {
         if (dead.has(row)) continue;
-        const { at, piece } = opened.vectorAt(row);
+        const { form, vector } = opened.vectorOf(row);
         out.push({
           id: opened.ids[row] ?? 0, place: `segment ${entry.id}`, row,
           time: numberOf(opened.times[row] ?? 0n),
           source: this.#name(this.sources, opened.sources[row] ?? 0),
           label: this.#name(this.labels, opened.labels[row] ?? 0),
-          payload: this.#payload(opened.payloads[row]), dtype: piece.dtype === 1 ? 'f32' : 'f16',
-          vector: this.#vector(at, piece.dtype, opened.norms?.[row]),
+          payload: this.#payload(opened.payloads[row]), dtype: form,
+          heat: opened.heat?.[row], vector: lengthened(vector, opened.norms?.[row]),
         });
       }
     }

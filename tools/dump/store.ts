@@ -189,7 +189,7 @@ class StoreReader {
       }
       return {
         ...(showEntry(entry) as object), dead: [...dead].sort((a, b) => a - b), contents: parts,
-        pieces: opened?.pieces ?? [], graph: graph ?? null,
+        pieces: opened?.pieces ?? [], tiers: opened?.tiers?.show(), graph: graph ?? null,
       };
     });
   }

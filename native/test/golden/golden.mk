@@ -9,7 +9,7 @@ $(BUILD)/make_golden: $(CORE_OBJECTS) $(GOLDEN_OBJECTS)
 	@echo "  LINK  $@"
 	@$(CXX) $(RVE_LDFLAGS) $(LDFLAGS) $(filter %.o,$^) -o $@
 
-## golden: make the golden stores anew and what tools/dump says of them; only for a new format
+## golden: make the golden stores that are missing; only for a new format
 .PHONY: golden
 golden: $(BUILD)/make_golden $(JS)/.stamp
 	@$(BUILD)/make_golden native/test/golden

@@ -1,6 +1,7 @@
 #include "test/golden/golden_stores.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "base/crc32c.hpp"
@@ -11,6 +12,8 @@ namespace rve::test {
 namespace {
 
 constexpr uint32_t kDims = 8;
+constexpr uint64_t kHourMs = 3'600'000;
+constexpr uint64_t kRoomy = 16u << 20;  // a budget that pushes no record down
 constexpr uint64_t kSeed = 0x601D;
 constexpr uint32_t kPayloadMost = 64 * 1024;
 const char* const kPath = "golden.rve";
@@ -38,30 +41,41 @@ struct PutOptions {
   uint32_t payload_bytes = 0;  // of every second row
   bool sequence = false;
   uint64_t first_sequence = 0;
+  uint32_t cluster = 0;  // 1 + a coordinate along which rows fall apart in two; 0: none
+  bool unit = false;     // all of length 1, up to rounding
 };
+
+void makeUnit(std::vector<float>* vector) {
+  double norm2 = 0;
+  for (const float v : *vector) norm2 += double{v} * double{v};
+  const double norm = std::sqrt(norm2);
+  for (float& v : *vector) v = static_cast<float>(double{v} / norm);
+}
 
 // One store in the making, and beside it the model: what was asked for.
 class Maker {
  public:
   Maker(const std::string& name, Metric metric)
+      : Maker(name, metric, kDims, {.profile = Profile::kPrecise}) {}
+  Maker(const std::string& name, Metric metric, uint32_t dims, const TierOptions& tiers)
       : disk_({.sector_bytes = 4096, .file_bytes_max = 16u << 20, .device_bytes_max = 32u << 20}),
-        disk_rng_(kSeed), data_(kSeed ^ crc32c(bytesOf(name.data(), name.size()))) {
+        disk_rng_(kSeed), data_(kSeed ^ crc32c(bytesOf(name.data(), name.size()))), tiers_(tiers) {
     store_.name = name;
     store_.metric = metric;
-    store_.dimensions = kDims;
+    store_.dimensions = dims;
     open();
   }
 
   void open() {
     OpenOptions options;
     options.path = kPath;
-    options.dimensions = kDims;
+    options.dimensions = store_.dimensions;
     options.has_metric = true;
     options.metric = store_.metric;
     options.layout.file_bytes_max = 16u << 20;
     options.tuning.all_manual = true;
     options.tuning.hnsw_m = 4;
-    options.tiers.profile = Profile::kPrecise;
+    options.tiers = tiers_;
     options.disk = &disk_;
     options.clock = &clock_;
     options.rng = &disk_rng_;
@@ -95,9 +109,11 @@ class Maker {
       r.source = options.source;
       const size_t labels = options.labels.size();
       r.label = labels == 0 ? "" : labels == 1 ? options.labels[0] : options.labels[i];
-      r.vector.resize(kDims);
+      r.vector.resize(store_.dimensions);
       for (float& v : r.vector) v = static_cast<float>(data_.below(2001)) / 1000.0f - 1.0f;
-      r.vector[i % kDims] += 0.0625f;  // never the zero vector
+      r.vector[i % store_.dimensions] += 0.0625f;  // never the zero vector
+      if (options.cluster != 0) r.vector[options.cluster - 1] += i % 3 == 0 ? 4.0f : -4.0f;
+      if (options.unit) makeUnit(&r.vector);
       batch.matrix.insert(batch.matrix.end(), r.vector.begin(), r.vector.end());
       if (options.payload_bytes == 0) continue;
       if (i % 2 == 1 || options.payload_bytes == kPayloadMost) {
@@ -144,6 +160,22 @@ class Maker {
 
   GoldenClock& clock() { return clock_; }
 
+  void letHoursPass(uint64_t hours) {
+    heat_now_ms_ += hours * kHourMs;
+    engine_->setHeatNow(heat_now_ms_);
+  }
+
+  // Of a store in tiers, before take().
+  void readBack() {
+    ScanCursor cursor;
+    std::vector<Record> some;
+    while (!cursor.end) {
+      const Status status = engine_->scan({}, 100, &cursor, &some);
+      RVE_ASSERT(status.ok());
+      for (const Record& record : some) store_.records.at(record.id).stored = record.vector;
+    }
+  }
+
   GoldenStore take() {
     const Bytes bytes = disk_.peek(kPath);
     store_.image.assign(bytes.begin(), bytes.end());
@@ -154,8 +186,10 @@ class Maker {
  private:
   SimDisk disk_;
   SimRng disk_rng_, data_;
+  TierOptions tiers_;
   GoldenClock clock_;
   GoldenStore store_;
+  uint64_t heat_now_ms_ = 1;
   std::unique_ptr<Engine> engine_;
 };
 
@@ -295,15 +329,95 @@ GoldenStore makeRolled() {
   return m.take();
 }
 
+// One segment with all five tiers, the oldest rows in the lowest; short norms, labels, payloads, and
+// rows that died before and after.
+GoldenStore makeTiers() {
+  Maker m("tiers", Metric::kCosine, 24,
+          {.profile = Profile::kEdge, .bytes_max = kRoomy, .cool_bits = 7.25f, .cold_bits = 4.25f});
+  constexpr uint64_t kHours[] = {5, 3, 2, 1, 0};
+  for (uint32_t i = 0; i < std::size(kHours); i++) {
+    m.put(16 + i, {.source = i % 2 == 0 ? "a" : "b", .labels = {i < 2 ? "old" : "new"},
+                   .payload_bytes = 3 + i, .cluster = 5});
+    m.pump();
+    m.run(Job::kFreeze);
+    m.letHoursPass(kHours[i]);
+  }
+  m.forget(everyNth(2, 90, 11));
+  m.pump();
+  m.run(Job::kCompact);
+  m.run(Job::kRecompress);
+  m.forget({0, 21, 44});
+  m.put(2, {.source = "a", .ids = {30, 300}});
+  m.pump();
+  m.readBack();
+  m.close();
+  return m.take();
+}
+
+// Codes with the halves that they were made from beside them, and rows that were coded twice.
+GoldenStore makeOriginals() {
+  Maker m("originals", Metric::kL2, 16,
+          {.profile = Profile::kBalanced, .originals = Originals::kKeep, .bytes_max = kRoomy});
+  for (uint32_t i = 0; i < 4; i++) {
+    m.put(20, {.source = "arm", .cluster = 3});
+    m.pump();
+    m.run(Job::kFreeze);
+    m.letHoursPass(i == 0 ? 2 : i == 1 ? 1 : 0);
+  }
+  m.run(Job::kCompact);
+  m.run(Job::kRecompress);
+  m.letHoursPass(2);
+  m.run(Job::kRecompress);
+  m.forget({39, 40});
+  m.pump();
+  m.readBack();
+  m.close();
+  return m.take();
+}
+
+// Nothing below warm: no codebook, navigation records beside the graph, norms that are all 1.
+GoldenStore makeHalves() {
+  Maker m("halves", Metric::kCosine, 17, {.profile = Profile::kPrecise, .bytes_max = kRoomy});
+  for (uint32_t i = 0; i < 4; i++) {
+    m.put(10, {.unit = true});
+    m.pump();
+    m.run(Job::kFreeze);
+    m.letHoursPass(i == 1 ? 1 : 0);
+  }
+  m.run(Job::kCompact);
+  m.run(Job::kRecompress);
+  m.readBack();
+  return m.take();
+}
+
+// From 256 dimensions on a cold record preserves one outlier. A mean, and no more centroids.
+GoldenStore makeOutliers() {
+  Maker m("outliers", Metric::kIp, 260,
+          {.profile = Profile::kEdge, .bytes_max = kRoomy, .cold_bits = 4});
+  m.put(4, {.source = "lens", .cluster = 200});
+  m.put(2);
+  m.pump();
+  m.run(Job::kFreeze);
+  m.run(Job::kLink);
+  m.letHoursPass(5);
+  m.run(Job::kRecompress);
+  m.readBack();
+  m.close();
+  return m.take();
+}
+
 struct Recipe {
   const char* name;
   GoldenStore (*make)();
+  bool coded = false;
 };
 
 constexpr Recipe kRecipes[] = {
     {"empty", makeEmpty},   {"tail", makeTail},         {"killed", makeKilled},
     {"adopted", makeAdopted}, {"frozen", makeFrozen},   {"linked", makeLinked},
     {"compacted", makeCompacted}, {"rolled", makeRolled},
+    {"tiers", makeTiers, true},     {"originals", makeOriginals, true},
+    {"halves", makeHalves, true},   {"outliers", makeOutliers, true},
 };
 
 std::string orDash(const std::string& text) { return text.empty() ? "-" : text; }
@@ -327,6 +441,11 @@ GoldenStore makeGolden(const std::string& name) {
   return {};
 }
 
+bool goldenIsCoded(const std::string& name) {
+  return std::any_of(std::begin(kRecipes), std::end(kRecipes),
+                     [&](const Recipe& recipe) { return name == recipe.name && recipe.coded; });
+}
+
 // dimensions metric
 // id time source label payload-bytes:payload-crc value ...       by id; '-' is no name
 std::string textOfRecords(const GoldenStore& store) {
@@ -340,7 +459,7 @@ std::string textOfRecords(const GoldenStore& store) {
     const uint32_t crc = crc32c(bytesOf(r.payload.data(), r.payload.size()));
     std::snprintf(number, sizeof(number), "%zu:%08x", r.payload.size(), crc);
     text += number;
-    for (const float value : r.vector) {
+    for (const float value : r.stored.empty() ? r.vector : r.stored) {
       std::snprintf(number, sizeof(number), " %.9g", static_cast<double>(value));
       text += number;
     }

@@ -1,6 +1,7 @@
 // The golden stores: small memories made by the real engine from a seed, under a fixed clock, and
 // what must be read from them, which the maker knows because it asked for it, not because the
-// engine said so.
+// engine said so. Only the vectors of stores in tiers come from the engine: they are near to what
+// was given, and the files say for good how near.
 #pragma once
 #include <map>
 #include <string>
@@ -15,6 +16,7 @@ struct GoldenRecord {
   std::string source, label;
   std::vector<uint8_t> payload;
   std::vector<float> vector;  // as given; cosine stores the unit vector and the norm
+  std::vector<float> stored;  // of a store in tiers: what the engine that made it reads back
 };
 
 struct GoldenStore {
@@ -31,6 +33,9 @@ const std::vector<std::string>& goldenNames();
 // (RVE_KERNELS=scalar) and a compiler that does not fuse multiplications and additions (x86-64).
 // Requires: the name is known.
 GoldenStore makeGolden(const std::string& name);
+
+// Whether its vectors are coded: not all of them read as they were given.
+bool goldenIsCoded(const std::string& name);
 
 // The records as text, one a line; see golden_stores.cpp. Payloads stand as length and CRC-32C.
 std::string textOfRecords(const GoldenStore& store);
