@@ -13,10 +13,10 @@ namespace {
 
 // Recall of 64 queries for ten rows each is known to about 0.01.
 constexpr uint32_t kQueriesMax = 64;
-// Fewer say nothing, however dear they are.
-constexpr uint32_t kQueriesMin = 12;
+// Fewer are not drawn, however dear they are; half of them must be readable.
+constexpr uint32_t kQueriesMin = 16;
 // Multiply-adds of the truth, and what one of a code counts for.
-constexpr uint64_t kWorkMax = uint64_t{1} << 30;
+constexpr uint64_t kWorkMax = uint64_t{1} << 29;
 constexpr uint64_t kWorkOfCode = 3;
 // Rows compared with all queries at once: 128 KiB at d = 128, which a second-level cache holds.
 constexpr uint32_t kBlockRows = 256;
@@ -50,11 +50,10 @@ class Calibration {
     *out = {};
     if (!drawQueries() || !findTruth()) return false;
     std::erase_if(queries_, [](const auto& q) { return q->nearest.size() == 0; });
-    if (queries_.size() < kQueriesMin) return true;
+    if (queries_.size() < kQueriesMin / 2) return true;
     float best = 0;
     for (uint32_t i = 0; i < std::size(kCalibratedEf); i++) {
-      // More of what is perfect cannot be better.
-      if (best < 1 && !measure(kCalibratedEf[i], &best)) return false;
+      if (!measure(kCalibratedEf[i], &best)) return false;
       out->recall[i] = best;
       out->points = i + 1;
     }
@@ -74,7 +73,8 @@ class Calibration {
     for (uint32_t i = 0; i < wanted; i++) {
       if (!keep_going_()) return false;
       const double share = (i + random_.uniform()) / wanted;
-      const auto row = static_cast<uint32_t>(share * segment_.rows());
+      auto row = static_cast<uint32_t>(share * segment_.rows());
+      while (row + 1 < segment_.rows() && segment_.marks().isDead(row)) row++;
       auto query = std::make_unique<HeldBack>();
       if (segment_.marks().isDead(row) || !decode(row, &query->vector)) continue;
       query->row = row;
@@ -154,7 +154,9 @@ class Calibration {
     }
     const double mean = sum / count;
     const double variance = std::max(0.0, squares / count - mean * mean);
-    *best = std::max(*best, static_cast<float>(mean - std::sqrt(variance / count)));
+    // A sample without a miss would promise everything, however small it is.
+    const double error = std::max(std::sqrt(variance / count), 0.5 / (count * kCalibratedK));
+    *best = std::max(*best, static_cast<float>(mean - error));
     return true;
   }
 

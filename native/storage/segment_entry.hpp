@@ -10,7 +10,7 @@ namespace rve {
 
 enum class PartKind : uint8_t { kBase = 1, kGraph = 2, kVectors = 3, kPayloads = 4 };
 inline constexpr uint32_t kPartsMax = 4;         // one of each kind
-inline constexpr uint64_t kRowBytesMin = 8;  // of base and vectors together
+inline constexpr uint64_t kRowBytesMin = 4;  // of base and vectors together
 inline constexpr uint32_t kAdoptedRunsMax = 65536;
 
 struct PartEntry {

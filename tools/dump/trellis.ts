@@ -96,7 +96,9 @@ export class Trellis {
     const path = (index: number): number => (index < 0 ? 0 : bitAt(code, pathAt, index));
     return Array.from({ length: dims }, (_, i) => {
       let amplitude = 0;
-      for (let k = 0; k < planes - 1; k++) amplitude = 2 * amplitude + bitAt(code, k * planeBytes, i);
+      for (let k = 0; k < planes - 1; k++) {
+        amplitude = 2 * amplitude + bitAt(code, k * planeBytes, i);
+      }
       if (i < fineDims) amplitude = 2 * amplitude + bitAt(code, pathAt + planeBytes, i);
       const z1 = path(i) ^ path(i - 1) ^ path(i - 3);
       return this.#valueOf(i, 4 * amplitude + 2 * z1 + path(i - 2));

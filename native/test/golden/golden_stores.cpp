@@ -329,8 +329,8 @@ GoldenStore makeRolled() {
   return m.take();
 }
 
-// One segment with all five tiers, the oldest rows in the lowest; short norms, labels, payloads, and
-// rows that died before and after.
+// One segment with all five tiers, the oldest rows in the lowest; short norms, labels, payloads,
+// and rows that died before and after.
 GoldenStore makeTiers() {
   Maker m("tiers", Metric::kCosine, 24,
           {.profile = Profile::kEdge, .bytes_max = kRoomy, .cool_bits = 7.25f, .cold_bits = 4.25f});
