@@ -120,14 +120,23 @@ bool toDurability(rve_durability from, rve::Durability* out) {
   return false;
 }
 
+// A caller's enum may hold any number, which C++ must not load as one of the enum.
+template <typename E>
+uint32_t numberOf(const E& foreign) {
+  static_assert(sizeof(E) == sizeof(uint32_t));
+  uint32_t number;
+  std::memcpy(&number, &foreign, sizeof number);
+  return number;
+}
+
 Status toTierOptions(const rve_options& given, rve::TierOptions* out) {
-  switch (given.profile) {
+  switch (numberOf(given.profile)) {
     case RVE_PROFILE_EDGE: out->profile = rve::Profile::kEdge; break;
     case RVE_PROFILE_BALANCED: out->profile = rve::Profile::kBalanced; break;
     case RVE_PROFILE_PRECISE: out->profile = rve::Profile::kPrecise; break;
     default: return Status(Code::kOption, "There is no such profile");
   }
-  switch (given.originals) {
+  switch (numberOf(given.originals)) {
     case RVE_ORIGINALS_DROP: out->originals = rve::Originals::kDrop; break;
     case RVE_ORIGINALS_KEEP: out->originals = rve::Originals::kKeep; break;
     default: return Status(Code::kOption, "originals are dropped or kept");
