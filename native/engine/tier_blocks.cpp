@@ -5,6 +5,20 @@ namespace {
 
 Status bad(const char* what) { return Status(Code::kCorrupt, what); }
 
+// Without one of its own a part has the codebook that every reader makes from the file's seed.
+Status codebookOf(const SegmentContext& context, Bytes stored,
+                  std::shared_ptr<const TierCodebook>* out) {
+  if (stored.empty()) {
+    *out = TierCodebook::dataFree({0, context.dims, context.kind, context.seed()});
+    return {};
+  }
+  RVE_TRY(context.shelf->decode(stored, out));
+  if ((*out)->dims() != context.dims || (*out)->kind() != context.kind) {
+    return bad("its codebook has other dimensions or another metric");
+  }
+  return {};
+}
+
 }  // namespace
 
 bool tierBitsAreValid(Tier tier, float bits) {
@@ -27,16 +41,7 @@ Status TierBlocks::open(const SegmentContext& context, const PartView& part, uin
       table.size() > kTierRangesMax * sizeof(TierRange)) {
     return bad("its tiers have an impossible size");
   }
-  const Bytes book = part.section(SectionKind::kCodebook);
-  TierCodebookOptions data_free{0, context.dims, context.kind, context.seed()};
-  if (book.empty()) {
-    blocks->codebook_ = TierCodebook::dataFree(data_free);
-  } else {
-    RVE_TRY(context.shelf->decode(book, &blocks->codebook_));
-  }
-  if (blocks->codebook_->dims() != context.dims || blocks->codebook_->kind() != context.kind) {
-    return bad("its codebook has other dimensions or another metric");
-  }
+  RVE_TRY(codebookOf(context, part.section(SectionKind::kCodebook), &blocks->codebook_));
   const Bytes starts = part.section(SectionKind::kCentroidRows);
   if (!starts.empty() && starts.size() != 4ull * blocks->codebook_->centroidCount()) {
     return bad("its centroids' rows have an impossible size");
@@ -64,9 +69,11 @@ Status TierBlocks::open(const SegmentContext& context, const PartView& part, uin
     }
     range.stride = range.coder == nullptr ? size_t{context.dims} * 4
                                           : range.coder->codec.recordBytes();
+    const uint64_t bytes = tierBlockBytes(stored.rows, range.stride);
+    if (bytes > records.size() - at) return bad("its tiers do not cover its rows");
     range.at = records.data() + at;
     range.in_part = part.offsetOf(SectionKind::kTierRecords) + at;
-    at += tierBlockBytes(stored.rows, range.stride);
+    at += bytes;
     if (range.tier > Tier::kWarm) coded_from = std::min(coded_from, range.first_row);
     next_row = range.end_row;
     last_tier = static_cast<int>(stored.tier);

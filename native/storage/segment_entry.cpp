@@ -98,8 +98,8 @@ bool decodeEntry(WireReader* in, const Layout& layout, uint32_t chunk_count, Seg
   const PartEntry* base = out->part(PartKind::kBase);
   const PartEntry* vectors = out->part(PartKind::kVectors);
   if (in->failed() || base == nullptr || vectors == nullptr) return false;
-  // A row has at least 16 bytes of 1-bit code, or in tiers a record, which in one dimension may take
-  // 4: what a reader sets up per row is bounded by the file.
+  // A row has at least 16 bytes of 1-bit code, or in tiers a record, of one dimension 4:
+  // what a reader sets up per row is bounded by the file.
   const uint64_t pages = uint64_t{base->pages} + vectors->pages;
   return uint64_t{out->rows} * kRowBytesMin <= pages * layout.page_bytes &&
          out->id_min <= out->id_max && out->id_max <= kIdMax;
