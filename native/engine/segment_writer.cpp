@@ -39,7 +39,8 @@ struct SegmentWriter::Graph {
   GraphBytes bytes;
 
   std::vector<SectionPlan> plan() const {
-    // The graph first, on a page of its own: no link list straddles two pages (graph/view.hpp).
+    // The graph first, on a page of its own: no flat link list straddles two pages then; a packed
+    // one may (graph/view.hpp).
     return {{SectionKind::kGraph, bytes.bytes},
             {SectionKind::kNavRecords, record_bytes},
             {SectionKind::kNavCentre, centre.size() * 4}};
