@@ -341,21 +341,30 @@ TEST(a_vector_on_its_centroid_has_the_exact_distance) {
 
 TEST(constant_huge_and_tiny_vectors_come_back_at_their_own_scale) {
   SplitMix random(test::seed());
-  const double limits[] = {1e-6, 1e-3, 0.03, 0.7};  // squared relative error, warm to archive
-  for (const double scale : {1e-30, 1e-12, 1.0, 1e12, 1e30}) {
-    for (const bool constant : {false, true}) {
-      std::vector<float> x(128);
-      for (float& v : x) v = static_cast<float>(scale * (constant ? 1.0 : gaussian(random)));
-      const auto book = TierCodebook::dataFree({.dims = 128, .seed = random.next()});
-      size_t at = 0;
-      for (const Tier tier : kTiers) {
-        const TierCodec codec(book, tier);
+  // Squared relative error, warm to archive. Of one vector in a few hundred a coordinate or two lie
+  // beyond the data-free grid: such a record loses up to four times what the usual one does.
+  const double limits[] = {1e-6, 2e-3, 0.1, 0.8};
+  for (const bool constant : {false, true}) {
+    std::vector<float> base(128);
+    for (float& v : base) v = constant ? 1.0f : gaussian(random);
+    const auto book = TierCodebook::dataFree({.dims = 128, .seed = random.next()});
+    size_t at = 0;
+    for (const Tier tier : kTiers) {
+      const TierCodec codec(book, tier);
+      double at_one = 0;
+      for (const double scale : {1.0, 1e-30, 1e-12, 1e12, 1e30}) {
+        std::vector<float> x(128);
+        for (size_t i = 0; i < 128; ++i) x[i] = static_cast<float>(scale * base[i]);
         const std::vector<std::byte> record = encodeRow(codec, x.data());
         std::vector<float> back(128);
         codec.decode(record.data(), back.data());
-        CHECK(distance2(x.data(), back.data(), 128) < limits[at] * dot(x.data(), x.data(), 128));
-        ++at;
+        const double lost = distance2(x.data(), back.data(), 128) / dot(x.data(), x.data(), 128);
+        CHECK(lost < limits[at]);
+        if (scale == 1) at_one = lost;
+        // No scale is worse than another: what differs is rounding.
+        CHECK(std::abs(lost - at_one) < 0.02 * at_one + 1e-6);
       }
+      ++at;
     }
   }
 }
