@@ -77,7 +77,7 @@ const filesOf = (folder) =>
 
 /** Sizes of all files in a folder and below, bytes; holes count. */
 export const folderBytes = (folder) =>
-  filesOf(folder).reduce((sum, path) => sum + statSync(path).size, 0);
+  filesOf(folder).reduce((sum, path) => sum + 512 * statSync(path).blocks, 0);
 
 export const evictFolder = (folder) => filesOf(folder).forEach(evict);
 

@@ -72,9 +72,10 @@ class EngineImpl final : public Engine {
     RVE_TRY(store_->finishOpen());
     committer_ =
         std::make_unique<Committer>(store_.get(), state_.get(), options_, options_.clock);
-    reader_ = std::make_unique<Reader>(state_.get(), store_.get(), context_);
     maintenance_ = std::make_unique<Maintenance>(store_.get(), state_.get(), committer_.get(),
                                                  context_, options_);
+    reader_ = std::make_unique<Reader>(state_.get(), store_.get(), context_,
+                                       &maintenance_->tiers().heatScale());
     searcher_ = std::make_unique<Searcher>(state_.get(), store_.get(), context_, options_.clock,
                                            options.tuning.ef_search,
                                            &maintenance_->tiers().heatScale());

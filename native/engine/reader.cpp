@@ -53,7 +53,7 @@ bool Reader::fill(const Segment& segment, uint32_t row, Record* out) const {
 
 // True: the answer is final for this Version. False: the index knows a newer row than the Version;
 // look again.
-bool Reader::readOne(const Version& version, uint64_t id, Record* out) {
+bool Reader::readOne(const Version& version, uint64_t id, bool warms, Record* out) {
   const uint64_t ordinal = state_->tail().find(id);
   if (ordinal != kAlive && ordinal >= version.tail_end) return false;
   if (ordinal != kAlive && ordinal >= version.tail_first) {
@@ -67,6 +67,7 @@ bool Reader::readOne(const Version& version, uint64_t id, Record* out) {
     uint32_t row = 0;
     if (!segment->findRow(id, &row) || !state_->visible(*segment, row, version.lsn)) continue;
     if (!fill(*segment, row, out)) out->found = false;
+    if (warms && out->found) segment->touch(row, *heat_scale_, state_->heatNowMs());
     return true;
   }
   // Not in the index, but perhaps superseded or deleted after this Version: then an older tail row
@@ -96,16 +97,17 @@ void Reader::getVersion(const Version& version, const std::vector<uint64_t>& ids
   out->assign(ids.size(), {});
   for (size_t i = 0; i < ids.size(); i++) {
     // What the index knows beyond the Version does not count: the rows are looked through.
-    if (!readOne(version, ids[i], &(*out)[i])) readOlder(version, ids[i], &(*out)[i]);
+    if (!readOne(version, ids[i], false, &(*out)[i])) readOlder(version, ids[i], &(*out)[i]);
   }
 }
 
 Status Reader::get(const std::vector<uint64_t>& ids, std::vector<Record>* out) {
   out->assign(ids.size(), {});
+  const bool warms = !store_->readOnly();
   VersionHold version = state_->hold();
   for (size_t i = 0; i < ids.size(); i++) {
     // The committer indexes a row just before it publishes it: the next Version has it.
-    while (!readOne(*version, ids[i], &(*out)[i])) {
+    while (!readOne(*version, ids[i], warms, &(*out)[i])) {
       version.reset();
       version = state_->hold();
     }

@@ -6,9 +6,12 @@ namespace rve {
 
 class Reader {
  public:
-  Reader(LiveState* state, Store* store, const SegmentContext& context)
-      : state_(state), store_(store), context_(context) {}
+  // heat_scale: what `get` warms its rows by; outlives this.
+  Reader(LiveState* state, Store* store, const SegmentContext& context,
+         const HeatScale* heat_scale)
+      : state_(state), store_(store), context_(context), heat_scale_(heat_scale) {}
 
+  // An access as a query's answer is one; scan, check and what holds a Version leave no heat.
   Status get(const std::vector<uint64_t>& ids, std::vector<Record>* out);
   // The same on a Version that the caller holds.
   void getVersion(const Version& version, const std::vector<uint64_t>& ids,
@@ -18,7 +21,7 @@ class Reader {
   Status check(bool deep, CheckReport* out);
 
  private:
-  bool readOne(const Version& version, uint64_t id, Record* out);
+  bool readOne(const Version& version, uint64_t id, bool warms, Record* out);
   void readOlder(const Version& version, uint64_t id, Record* out);
   void fill(const TailBlock& block, uint32_t at, Record* out) const;
   bool fill(const Segment& segment, uint32_t row, Record* out) const;
@@ -27,6 +30,7 @@ class Reader {
   LiveState* state_;
   Store* store_;
   SegmentContext context_;
+  const HeatScale* heat_scale_;
 };
 
 }  // namespace rve

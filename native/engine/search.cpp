@@ -545,8 +545,8 @@ void Searcher::touch(const Pass& pass) const {
   if (heat_scale_ == nullptr || store_->readOnly()) return;
   const uint64_t now_ms = state_->heatNowMs();
   for (const Hit& hit : pass.s->hits) {
-    HeatTable* heat = hit.segment == nullptr ? nullptr : hit.segment->heatIfLoaded();
-    if (heat != nullptr) heat->touch(static_cast<uint32_t>(hit.row), *heat_scale_, now_ms);
+    if (hit.segment == nullptr) continue;
+    hit.segment->touch(static_cast<uint32_t>(hit.row), *heat_scale_, now_ms);
   }
 }
 

@@ -114,6 +114,11 @@ class Segment {
   // Heat of the rows. What the file says of it is read when it is first asked for, by the
   // background; until then there is none, and accesses do not count.
   HeatTable* heatIfLoaded() const { return heat_ready_.load(std::memory_order_acquire); }
+  // An answer held this row: it stays hot.
+  void touch(uint32_t row, const HeatScale& scale, uint64_t now_ms) const {
+    HeatTable* heat = heatIfLoaded();
+    if (heat != nullptr) heat->touch(row, scale, now_ms);
+  }
   // kNoMemory. One thread.
   Status loadHeat() const;
   // Takes over the heat of an earlier Segment of the same rows.
