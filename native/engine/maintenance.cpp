@@ -480,17 +480,18 @@ Status Maintenance::rewrite(const Segments& inputs, const Segments& all, bool in
   job.on_step = options_.tuning.on_step;
   job.keep_adopted =
       !in_tiers && inputs.size() > 1 && !adoptedIsSparse(inputs, all, context_);
+  auto written = std::make_shared<WrittenSegment>();
   std::vector<RowRef> rows;
   RVE_TRY(orderRows(inputs, in_tiers ? &plan : nullptr, &rows));
   TierJob tiers;
   if (in_tiers && !rows.empty()) {
     RVE_TRY(tiers_.jobFor(plan, *source, rows, job.keep_going, &tiers));
     job.tiers = &tiers;
+    job.on_overhead = [&](uint64_t bytes) { tiers_.refit(plan, written->rows, bytes, &tiers); };
     // Rows are ordered by tier: the last one is in the lowest.
     job.nav_records = rows.back().tier <= Tier::kWarm;
   }
   takeOverGraph(inputs, rows, &job);
-  auto written = std::make_shared<WrittenSegment>();
   const size_t wanted = rows.size();
   if (!rows.empty()) {
     job.segment_id = state_->takeSegmentId();

@@ -198,10 +198,7 @@ Status SegmentWriter::write(const RowSource& source, std::vector<RowRef> rows,
   out->rows = std::move(rows);
   if (out->rows.empty()) return {};
   const uint32_t count = static_cast<uint32_t>(out->rows.size());
-  std::unique_ptr<TierWriter> tiers;
-  if (job.tiers != nullptr) {
-    tiers = std::make_unique<TierWriter>(context_, *job.tiers, source, out->rows, job.threads);
-  } else {
+  if (job.tiers == nullptr) {
     columns.code_centre = centre;
     RVE_TRY(encodeOneBit(source, out->rows, job, &columns));
   }
@@ -214,9 +211,14 @@ Status SegmentWriter::write(const RowSource& source, std::vector<RowRef> rows,
     RVE_TRY(buildGraph(vector_of, count, centre, job, &graph));
   }
   const uint32_t page_bytes = context_.layout.page_bytes;
-  uint64_t pages = 1 + partPages(columns.basePlan(), page_bytes) +
-                   partPages(tiers != nullptr ? tiers->plan() : pieces.plan(), page_bytes);
+  uint64_t pages = partPages(columns.basePlan(), page_bytes);
   if (job.link) pages += partPages(graph.plan(), page_bytes);
+  if (job.on_overhead) job.on_overhead(pages * page_bytes);
+  std::unique_ptr<TierWriter> tiers;
+  if (job.tiers != nullptr) {
+    tiers = std::make_unique<TierWriter>(context_, *job.tiers, source, out->rows, job.threads);
+  }
+  pages += 1 + partPages(tiers != nullptr ? tiers->plan() : pieces.plan(), page_bytes);
   if (columns.payloadTotal() > 0) pages += partPages(columns.payloadPlan(), page_bytes);
   const uint64_t chunks = divideUp(pages * page_bytes, context_.layout.chunk_bytes);
   RunPin pin;

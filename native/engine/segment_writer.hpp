@@ -26,6 +26,8 @@ struct SegmentJob {
   std::vector<uint32_t> old_to_new;
   // Not null: the output stands in tiers, rows in their order; linked, nothing adopted.
   const TierJob* tiers = nullptr;
+  // Hears what columns and graph take, bytes, before `tiers` is read.
+  std::function<void(uint64_t)> on_overhead;
   bool nav_records = true;  // its graph keeps 4-bit records of its own
   KeepGoing keep_going;
   std::function<void()> on_step;  // Tuning::on_step

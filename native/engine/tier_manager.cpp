@@ -22,7 +22,7 @@ constexpr double kColumnBytes = 6;
 constexpr double kMeasuredShare = 0.25;
 constexpr double kOverBudget = 1.005;
 constexpr double kDoesNotFit = 1e6;  // above every loss: those are at most about a row each
-constexpr float kBitsStep = 0.25f;
+constexpr float kBitsStep = 0.0625f;
 constexpr float kCoolBitsMin = 4.5f, kColdBitsMin = 2.0f;
 // A sample is held in memory: at large dimensions fewer rows.
 constexpr uint64_t kSampleBytesMax = 16u << 20;
@@ -106,6 +106,7 @@ Status TierManager::plan(const Segments& segments, TierPlan* out) {
   if (budget != kNone && live > 0) {
     const Overhead overhead = overheadOf(segments, live);
     const double fixed = std::min(overhead.fixed, kFixedShareMax * budget);
+    out->overhead = overhead.per_row;
     const double for_vectors =
         std::max(0.0, budget - fixed - overhead.per_row * static_cast<double>(live));
     out->row_bytes = for_vectors / static_cast<double>(live);
@@ -119,19 +120,20 @@ Status TierManager::plan(const Segments& segments, TierPlan* out) {
   return {};
 }
 
+std::vector<float> TierManager::rates(float fixed, float low, float high) {
+  if (fixed > 0) return {fixed};
+  std::vector<float> bits;
+  for (float b = high; b >= low; b -= kBitsStep) bits.push_back(b);
+  return bits;
+}
+
 // Of all rates that fit, the one that loses least: each bit halves the recall that a code loses, and
 // a hot record is asked for more often than a cold one.
 void TierManager::fitToBudget(const HeatHistogram& heats, double bytes, TierPlan* plan) const {
-  const auto steps = [](float fixed, float low, float high) {
-    std::vector<float> bits;
-    if (fixed > 0) return std::vector<float>{fixed};
-    for (float b = high; b >= low; b -= kBitsStep) bits.push_back(b);
-    return bits;
-  };
   double best = kNone;
   TierPlan chosen = *plan;
-  for (const float cool : steps(options_.cool_bits, kCoolBitsMin, kTierCoolBits)) {
-    for (const float cold : steps(options_.cold_bits, kColdBitsMin, kTierColdBits)) {
+  for (const float cool : rates(options_.cool_bits, kCoolBitsMin, kTierCoolBits)) {
+    for (const float cold : rates(options_.cold_bits, kColdBitsMin, kTierColdBits)) {
       const std::array<double, kTierCount> bytes_of = recordBytes(cool, cold);
       const double bits_of[kTierCount] = {32, 16, cool, cold, 1};
       TierPolicy policy = plan->policy;
@@ -297,6 +299,38 @@ Status TierManager::jobFor(const TierPlan& plan, const RowSource& source,
   figures_.codebook_rows = codebook_->sampleCount();
   figures_.codebook_distortion = codebook_->distortion();
   return {};
+}
+
+void TierManager::refit(const TierPlan& plan, const std::vector<RowRef>& rows, uint64_t overhead,
+                        TierJob* job) {
+  if (plan.row_bytes == kNone || rows.empty()) return;
+  std::array<uint64_t, kTierCount> counts{};
+  for (const RowRef& row : rows) counts[static_cast<size_t>(row.tier)]++;
+  const auto cool_rows = static_cast<double>(counts[static_cast<size_t>(Tier::kCool)]);
+  const auto cold_rows = static_cast<double>(counts[static_cast<size_t>(Tier::kCold)]);
+  const auto bytesAt = [&](float cool, float cold) {
+    const std::array<double, kTierCount> bytes_of = recordBytes(cool, cold);
+    return cool_rows * bytes_of[static_cast<size_t>(Tier::kCool)] +
+           cold_rows * bytes_of[static_cast<size_t>(Tier::kCold)];
+  };
+  const double bytes = bytesAt(job->cool_bits, job->cold_bits) +
+                       plan.overhead * static_cast<double>(rows.size()) -
+                       static_cast<double>(overhead);
+  double best = kNone;
+  for (const float cool : rates(options_.cool_bits, kCoolBitsMin, kTierCoolBits)) {
+    for (const float cold : rates(options_.cold_bits, kColdBitsMin, kTierColdBits)) {
+      const double used = bytesAt(cool, cold);
+      double loss = cool_rows * std::exp2(-double{cool}) + cold_rows * std::exp2(-double{cold});
+      if (used > bytes) loss = kDoesNotFit * used;
+      if (loss >= best) continue;
+      best = loss;
+      job->cool_bits = cool;
+      job->cold_bits = cold;
+    }
+  }
+  std::lock_guard lock(mutex_);
+  figures_.cool_bits = job->cool_bits;
+  figures_.cold_bits = job->cold_bits;
 }
 
 TierFigures TierManager::figures() const {

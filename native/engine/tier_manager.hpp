@@ -16,6 +16,7 @@ struct TierPlan {
   float cool_bits = kTierCoolBits, cold_bits = kTierColdBits;
   uint64_t now_ms = 0;   // active time
   double row_bytes = 0;  // what the budget leaves a record's vector; infinite: there is none
+  double overhead = 0;   // bytes of columns and graph that it counts for a row
   // The file is larger than its budget, and records of more bits than planned must be recoded.
   bool over_budget = false;
 };
@@ -47,6 +48,10 @@ class TierManager {
   // one no longer fits; keep_going is polled. kAborted.
   Status jobFor(const TierPlan& plan, const RowSource& source, const std::vector<RowRef>& rows,
                 const std::function<bool()>& keep_going, TierJob* out);
+  // The same job once columns and graph of these rows are there and take `overhead` bytes: what
+  // they take less than was planned goes to the codes, what they take more is taken from them.
+  void refit(const TierPlan& plan, const std::vector<RowRef>& rows, uint64_t overhead,
+             TierJob* job);
 
   TierFigures figures() const;
 
@@ -58,6 +63,8 @@ class TierManager {
   Overhead overheadOf(const Segments& segments, uint64_t live) const;
   double budgetOf(uint64_t live) const;
   void fitToBudget(const HeatHistogram& heats, double bytes, TierPlan* plan) const;
+  // The rates to choose from, highest first; one where the options name it.
+  static std::vector<float> rates(float fixed, float low, float high);
   std::array<double, kTierCount> recordBytes(float cool_bits, float cold_bits) const;
   void findCodebook(const Segments& segments);
   void sampleAll(const Segments& segments, uint32_t rows_max, std::vector<float>* out) const;

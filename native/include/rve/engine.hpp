@@ -95,7 +95,7 @@ struct Tuning {
   uint32_t segment_rows_max = 262'144;  // no merge makes a larger one
   uint32_t build_threads = 0;           // of the background's builds; 0: cores, at most 4
   uint32_t hnsw_m = 16;
-  uint32_t hnsw_ef_construction = 100;
+  uint32_t hnsw_ef_construction = 80;
   uint32_t ef_search = 64;              // when a query names none
   double dead_ratio_compact = 0.2;  // compaction rewrites a segment above this share of dead rows
   // Tests: called by a manual job after it has read its input and between its writes, so that calls
