@@ -143,7 +143,7 @@ const memory: Section<MemoryConfig> = {
     key: 'hnsw_ef_construction',
     type: 'integer',
     unit: 'rows',
-    default: 100,
+    default: 80,
     min: 16,
     max: 512,
     reason: 'Candidates while linking. More costs background time once, never query time.',

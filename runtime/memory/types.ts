@@ -83,7 +83,7 @@ export interface OpenOptions extends TierOpenOptions {
   fileBytesMax?: number;
   /** Links per node of the neighbour graph, 4..48. Default 16. */
   hnswM?: number;
-  /** Candidate list while building, 16..512. Default 100. */
+  /** Candidate list while building, 16..512. Default 80. */
   hnswEfConstruction?: number;
   /** Candidate list of a query that names none, 1..4096. Default 64. */
   hnswEfSearch?: number;

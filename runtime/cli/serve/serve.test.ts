@@ -305,7 +305,7 @@ describe('what serve tells Memory.open', () => {
       lingerMs: 0,
       intervalMs: 200,
       hnswM: 16,
-      hnswEfConstruction: 100,
+      hnswEfConstruction: 80,
       hnswEfSearch: 64,
     });
     Object.assign(config.memory, { bytesMax: 5, bytesRatioMax: 0.3, coolBits: 6, coldBits: 3 });
