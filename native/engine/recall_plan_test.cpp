@@ -93,6 +93,7 @@ void checkProfile(Metric metric, Profile profile) {
   // What is asked for can be reached only where nothing is lost.
   s.options.tiers.originals = Originals::kKeep;
   s.options.tiers.bytes_ratio_max = 4;
+  s.options.tiers.fill_budget = false;
   REQUIRE_OK(s.open());
   Clusters clusters(&s.rng);
   REQUIRE_OK(fill(&s, &clusters, kRows));
@@ -219,6 +220,7 @@ TEST(a_deep_check_tells_what_each_walked_graph_finds_of_its_own_codes) {
     TestStore s(Metric::kL2, kDims, kSeed);
     s.options.tiers.profile = profile;
     s.options.tiers.bytes_ratio_max = 4;
+    s.options.tiers.fill_budget = false;
     REQUIRE_OK(s.open());
     Clusters clusters(&s.rng);
     REQUIRE_OK(fill(&s, &clusters, 2500));

@@ -356,6 +356,7 @@ TEST(tiny_vectors_in_tiers_survive_a_reopening) {
                             .log_run_chunks_min = 2, .log_run_chunks_max = 8,
                             .file_bytes_max = 1 << 20};
     store.options.tiers.bytes_max = 1 << 20;
+    store.options.tiers.fill_budget = false;
     store.options.tuning.hnsw_m = 4;
     store.options.tuning.hnsw_ef_construction = 8;
     REQUIRE_OK(store.open());

@@ -22,7 +22,8 @@ constexpr double kColumnBytes = 6;
 constexpr double kMeasuredShare = 0.25;
 constexpr double kOverBudget = 1.005;
 constexpr double kDoesNotFit = 1e6;  // above every loss: those are at most about a row each
-constexpr float kBitsStep = 0.0625f;
+// Rates are tried at the coarse step first, then around the best of them at the fine one.
+constexpr float kCoarseBits = 0.25f, kFineBits = 0.0625f;
 constexpr float kCoolBitsMin = 4.5f, kColdBitsMin = 2.0f;
 // A sample is held in memory: at large dimensions fewer rows.
 constexpr uint64_t kSampleBytesMax = 16u << 20;
@@ -120,42 +121,63 @@ Status TierManager::plan(const Segments& segments, TierPlan* out) {
   return {};
 }
 
-std::vector<float> TierManager::rates(float fixed, float low, float high) {
+std::vector<float> TierManager::rates(float fixed, float low, float high, float step) {
   if (fixed > 0) return {fixed};
   std::vector<float> bits;
-  for (float b = high; b >= low; b -= kBitsStep) bits.push_back(b);
+  for (float b = high; b >= low; b -= step) bits.push_back(b);
   return bits;
+}
+
+// Calls best(cool, cold) for rates that may be chosen; it says whether these are the best so far.
+template <typename Best>
+void TierManager::eachRates(Best best) const {
+  float cool_best = kTierCoolBits, cold_best = kTierColdBits;
+  for (const float step : {kCoarseBits, kFineBits}) {
+    const bool fine = step == kFineBits;
+    const float cool_low = fine ? std::max(kCoolBitsMin, cool_best - kCoarseBits) : kCoolBitsMin;
+    const float cold_low = fine ? std::max(kColdBitsMin, cold_best - kCoarseBits) : kColdBitsMin;
+    const float cool_high = fine ? std::min(kTierCoolBits, cool_best + kCoarseBits) : kTierCoolBits;
+    const float cold_high = fine ? std::min(kTierColdBits, cold_best + kCoarseBits) : kTierColdBits;
+    for (const float cool : rates(options_.cool_bits, cool_low, cool_high, step)) {
+      for (const float cold : rates(options_.cold_bits, cold_low, cold_high, step)) {
+        if (!best(cool, cold)) continue;
+        cool_best = cool;
+        cold_best = cold;
+      }
+    }
+  }
 }
 
 // Of all rates that fit, the one that loses least: each bit halves the recall that a code loses, and
 // a hot record is asked for more often than a cold one.
 void TierManager::fitToBudget(const HeatHistogram& heats, double bytes, TierPlan* plan) const {
-  double best = kNone;
+  const bool asked_for = options_.bytes_max > 0 || options_.bytes_ratio_max > 0;
+  const bool fills = asked_for && options_.fill_budget;
+  double least = kNone;
   TierPlan chosen = *plan;
-  for (const float cool : rates(options_.cool_bits, kCoolBitsMin, kTierCoolBits)) {
-    for (const float cold : rates(options_.cold_bits, kColdBitsMin, kTierColdBits)) {
-      const std::array<double, kTierCount> bytes_of = recordBytes(cool, cold);
-      const double bits_of[kTierCount] = {32, 16, cool, cold, 1};
-      TierPolicy policy = plan->policy;
-      policy.setShare(policy.shareFor(heats, bytes_of, bytes));
-      double loss = 0, used = 0;
-      for (uint32_t bin = 0; bin < kHeatBins; ++bin) {
-        if (heats[bin] == 0) continue;
-        const float heat = std::exp2(-static_cast<float>(bin) / 8);
-        const auto tier = static_cast<uint32_t>(policy.fresh(heat));
-        const auto rows = static_cast<double>(heats[bin]);
-        used += rows * bytes_of[tier];
-        loss += rows * (double{heat} + 0.01) * std::exp2(-bits_of[tier]);
-      }
-      // What does not fit at all is squeezed as far as it goes.
-      if (used > bytes) loss = kDoesNotFit * used;
-      if (loss >= best) continue;
-      best = loss;
-      chosen.policy = policy;
-      chosen.cool_bits = cool;
-      chosen.cold_bits = cold;
+  eachRates([&](float cool, float cold) {
+    const std::array<double, kTierCount> bytes_of = recordBytes(cool, cold);
+    const double bits_of[kTierCount] = {32, 16, cool, cold, 1};
+    TierPolicy policy = plan->policy;
+    policy.setShare(policy.shareFor(heats, bytes_of, bytes, fills));
+    double loss = 0, used = 0;
+    for (uint32_t bin = 0; bin < kHeatBins; ++bin) {
+      if (heats[bin] == 0) continue;
+      const float heat = std::exp2(-static_cast<float>(bin) / 8);
+      const auto tier = static_cast<uint32_t>(policy.fresh(heat));
+      const auto rows = static_cast<double>(heats[bin]);
+      used += rows * bytes_of[tier];
+      loss += rows * (double{heat} + 0.01) * std::exp2(-bits_of[tier]);
     }
-  }
+    // What does not fit at all is squeezed as far as it goes.
+    if (used > bytes) loss = kDoesNotFit * used;
+    if (loss >= least) return false;
+    least = loss;
+    chosen.policy = policy;
+    chosen.cool_bits = cool;
+    chosen.cold_bits = cold;
+    return true;
+  });
   *plan = chosen;
 }
 
@@ -316,18 +338,17 @@ void TierManager::refit(const TierPlan& plan, const std::vector<RowRef>& rows, u
   const double bytes = bytesAt(job->cool_bits, job->cold_bits) +
                        plan.overhead * static_cast<double>(rows.size()) -
                        static_cast<double>(overhead);
-  double best = kNone;
-  for (const float cool : rates(options_.cool_bits, kCoolBitsMin, kTierCoolBits)) {
-    for (const float cold : rates(options_.cold_bits, kColdBitsMin, kTierColdBits)) {
-      const double used = bytesAt(cool, cold);
-      double loss = cool_rows * std::exp2(-double{cool}) + cold_rows * std::exp2(-double{cold});
-      if (used > bytes) loss = kDoesNotFit * used;
-      if (loss >= best) continue;
-      best = loss;
-      job->cool_bits = cool;
-      job->cold_bits = cold;
-    }
-  }
+  double least = kNone;
+  eachRates([&](float cool, float cold) {
+    const double used = bytesAt(cool, cold);
+    double loss = cool_rows * std::exp2(-double{cool}) + cold_rows * std::exp2(-double{cold});
+    if (used > bytes) loss = kDoesNotFit * used;
+    if (loss >= least) return false;
+    least = loss;
+    job->cool_bits = cool;
+    job->cold_bits = cold;
+    return true;
+  });
   std::lock_guard lock(mutex_);
   figures_.cool_bits = job->cool_bits;
   figures_.cold_bits = job->cold_bits;

@@ -64,7 +64,9 @@ class TierManager {
   double budgetOf(uint64_t live) const;
   void fitToBudget(const HeatHistogram& heats, double bytes, TierPlan* plan) const;
   // The rates to choose from, highest first; one where the options name it.
-  static std::vector<float> rates(float fixed, float low, float high);
+  static std::vector<float> rates(float fixed, float low, float high, float step);
+  template <typename Best>
+  void eachRates(Best best) const;
   std::array<double, kTierCount> recordBytes(float cool_bits, float cold_bits) const;
   void findCodebook(const Segments& segments);
   void sampleAll(const Segments& segments, uint32_t rows_max, std::vector<float>* out) const;

@@ -12,7 +12,8 @@ constexpr float kPromotionMax = 0.99f;  // Heat ends at 1: a bound above it coul
 Tier tierOf(uint32_t number) { return static_cast<Tier>(number); }
 uint32_t numberOf(Tier tier) { return static_cast<uint32_t>(tier); }
 
-float heatOfBin(uint32_t bin) { return std::exp2(-static_cast<float>(bin) / kBinsPerHalving); }
+// Bins below 0 are shares above 1.
+float heatOfBin(int bin) { return std::exp2(-static_cast<float>(bin) / kBinsPerHalving); }
 
 }  // namespace
 
@@ -59,22 +60,30 @@ Tier TierPolicy::next(Tier now, float heat) const {
 }
 
 float TierPolicy::shareFor(const HeatHistogram& heats, std::span<const double, kTierCount> bytes_of,
-                           double budget) const {
+                           double budget, bool fills) const {
+  double rows[kHeatBins];
+  float heat[kHeatBins];
+  size_t used = 0;
+  for (uint32_t bin = 0; bin < kHeatBins; ++bin) {
+    if (heats[bin] == 0) continue;
+    rows[used] = static_cast<double>(heats[bin]);
+    heat[used++] = heatOfBin(static_cast<int>(bin));
+  }
   TierPolicy trial(bounds_, lowest_);
   const auto bytesAt = [&](float share) {
     trial.setShare(share);
     double bytes = 0;
-    for (uint32_t bin = 0; bin < kHeatBins; ++bin) {
-      if (heats[bin] == 0) continue;
-      bytes += static_cast<double>(heats[bin]) * bytes_of[numberOf(trial.fresh(heatOfBin(bin)))];
-    }
+    for (size_t i = 0; i < used; ++i) bytes += rows[i] * bytes_of[numberOf(trial.fresh(heat[i]))];
     return bytes;
   };
-  if (bytesAt(1.0f) <= budget) return 1.0f;
+  constexpr int kLowest = static_cast<int>(kHeatBins);
+  const int highest = fills ? -kLowest : 0;
+  if (used == 0) return 1.0f;
+  if (bytesAt(heatOfBin(highest)) <= budget) return heatOfBin(highest);
   // Bytes never grow as the share falls, so the border is found by halving, in bins.
-  uint32_t fits = kHeatBins, over = 0;
+  int fits = kLowest, over = highest;
   while (fits - over > 1) {
-    const uint32_t middle = (fits + over) / 2;
+    const int middle = (fits + over + 2 * kLowest) / 2 - kLowest;  // rounded down below 0 too
     (bytesAt(heatOfBin(middle)) <= budget ? fits : over) = middle;
   }
   return heatOfBin(fits);

@@ -40,16 +40,17 @@ class TierPolicy {
   // Where one goes that stands nowhere yet.
   Tier fresh(float heat) const;
 
-  // Makes every heat count as `share` times itself (0..1]: the colder end of the scale moves up
-  // into the memory.
+  // Makes every heat count as `share` times itself: below 1 the colder end of the scale moves up
+  // into the memory, above 1 the finer tiers reach down.
   void setShare(float share) { share_ = share; }
   float share() const { return share_; }
 
   // The largest share at which records of these heats, each in its fresh tier, take at most
   // `budget` bytes; the smallest there is where none does. bytes_of: bytes a record in each tier.
-  // Cost: some 10,000 additions.
+  // At most 1, or, if it `fills` the budget, as large as that allows.
+  // Cost: some 10 additions a bin that is in use.
   float shareFor(const HeatHistogram& heats, std::span<const double, kTierCount> bytes_of,
-                 double budget) const;
+                 double budget, bool fills) const;
 
  private:
   TierBounds bounds_;

@@ -94,7 +94,7 @@ TEST(a_budget_keeps_the_hottest_precise_and_is_kept) {
   float last_share = 2.0f;
   for (const double ratio : {1.0, 0.30, 0.17, 0.11, 0.07}) {
     const double budget = ratio * 512 * rows;
-    const float share = policy.shareFor(heats, bytes, budget);
+    const float share = policy.shareFor(heats, bytes, budget, false);
     policy.setShare(share);
     double total = 0;
     Tier before = Tier::kHot;
@@ -108,9 +108,16 @@ TEST(a_budget_keeps_the_hottest_precise_and_is_kept) {
     CHECK(share <= last_share);
     last_share = share;
   }
+  // Where all would fit, a budget that is to be filled reaches down the scale.
+  CHECK_EQ(policy.shareFor(heats, bytes, 1000 * rows, false), 1.0f);
+  policy.setShare(policy.shareFor(heats, bytes, 1000 * rows, true));
+  CHECK(policy.fresh(1e-4f) == Tier::kHot);
+  policy.setShare(policy.shareFor(heats, bytes, 0.9 * 512 * rows, true));
+  CHECK(policy.share() > 1.0f);
+  CHECK(policy.fresh(1.0f) == Tier::kHot);
   // No share fits: the smallest, not an endless search.
-  CHECK(policy.shareFor(heats, bytes, 1.0) > 0.0f);
-  CHECK_EQ(policy.shareFor(HeatHistogram{}, bytes, 0.0), 1.0f);
+  CHECK(policy.shareFor(heats, bytes, 1.0, false) > 0.0f);
+  CHECK_EQ(policy.shareFor(HeatHistogram{}, bytes, 0.0, true), 1.0f);
 }
 
 }  // namespace

@@ -15,10 +15,11 @@ Status settle(TestStore& s) {
 }
 
 Status openAs(TestStore& s, Profile profile, double ratio = 0,
-              Originals originals = Originals::kDrop) {
+              Originals originals = Originals::kDrop, bool fills = true) {
   s.options.tiers.profile = profile;
   s.options.tiers.bytes_ratio_max = ratio;
   s.options.tiers.originals = originals;
+  s.options.tiers.fill_budget = fills;
   return s.open();
 }
 
@@ -155,7 +156,7 @@ TEST(what_is_asked_for_stays_precise_while_the_rest_cools) {
   for (const bool by_id : {false, true}) {
     TestStore s(Metric::kL2, 64);
     s.options.tuning.freeze_rows = 512;
-    REQUIRE_OK(openAs(s, Profile::kEdge, 1.0));
+    REQUIRE_OK(openAs(s, Profile::kEdge));
     for (int i = 0; i < 20; i++) REQUIRE_OK(s.insert(100, "a"));
     REQUIRE_OK(s.job(Job::kFreeze));
     REQUIRE_OK(s.job(Job::kLink));
@@ -177,31 +178,59 @@ TEST(what_is_asked_for_stays_precise_while_the_rest_cools) {
   }
 }
 
+// Some rows, asked for often within an hour that begins at `from_ms`.
+void askOften(TestStore& s, uint64_t from_ms, uint64_t id_first, uint64_t id_end) {
+  std::vector<uint64_t> ids;
+  for (uint64_t id = id_first; id < id_end; id++) ids.push_back(id);
+  for (uint64_t round = 1; round <= 18; round++) {
+    s.engine->setHeatNow(from_ms + round * 200'000);
+    std::vector<Record> records;
+    REQUIRE_OK(s.engine->get(ids, &records));
+  }
+}
+
+uint64_t rowsAbove(const Stats& stats, Tier tier) {
+  uint64_t rows = 0;
+  for (uint32_t t = 0; t < static_cast<uint32_t>(tier); t++) rows += stats.tiers[t].rows;
+  return rows;
+}
+
 TEST(what_was_dropped_does_not_come_back_and_what_was_kept_does) {
   for (const Originals originals : {Originals::kDrop, Originals::kKeep}) {
     TestStore s(Metric::kL2, 64);
-    REQUIRE_OK(openAs(s, Profile::kEdge, 4.0, originals));
+    REQUIRE_OK(openAs(s, Profile::kEdge, 4.0, originals, false));
     REQUIRE_OK(s.insert(500, "a"));
     REQUIRE_OK(s.job(Job::kFreeze));
     REQUIRE_OK(s.job(Job::kLink));
-    s.engine->setHeatNow(20 * kHourMs);
+    askOften(s, 20 * kHourMs, 0, 60);
     REQUIRE_OK(s.job(Job::kRecompress));
-    CHECK_EQ(rowsIn(s.engine->stats(), Tier::kArchive), 500u);
-    // All of them are asked for, often: each belongs in a finer tier again.
-    for (int round = 0; round < 30; round++) {
-      s.engine->setHeatNow(20 * kHourMs + static_cast<uint64_t>(round + 1) * 200'000);
-      for (const auto& [id, row] : s.reference) {
-        QueryRequest request;
-        request.vectors = row.vector;
-        request.k = 3;
-        QueryResult result;
-        REQUIRE_OK(s.engine->query(request, nullptr, &result));
-      }
-    }
+    CHECK_EQ(rowsAbove(s.engine->stats(), Tier::kCold), uint64_t{60});
+    // Others are asked for: those belong in a finer tier now, and the first ones no longer do.
+    askOften(s, 40 * kHourMs, 60, 120);
     REQUIRE_OK(s.job(Job::kRecompress));
     const bool kept = originals == Originals::kKeep;
-    CHECK_EQ(rowsIn(s.engine->stats(), Tier::kArchive) == 500, !kept);
+    CHECK_EQ(rowsAbove(s.engine->stats(), Tier::kCold), uint64_t{kept ? 60u : 0u});
     if (kept) CHECK_EQ(s.differs(0.002f), std::string());
+  }
+}
+
+// 500 rows of which 50 are asked for, a day after they came.
+TEST(a_budget_that_is_asked_for_is_used_and_that_of_the_profile_is_only_kept) {
+  double before = 0;
+  for (const double ratio : {0.0, 0.5, 0.9}) {
+    TestStore s(Metric::kL2, 128);
+    REQUIRE_OK(openAs(s, Profile::kEdge, ratio));
+    REQUIRE_OK(s.insert(2000, "a"));
+    REQUIRE_OK(s.job(Job::kFreeze));
+    REQUIRE_OK(s.job(Job::kLink));
+    askOften(s, 24 * kHourMs, 0, 50);
+    REQUIRE_OK(settle(s));
+    const Stats stats = s.engine->stats();
+    double bytes = 0;
+    for (const auto& tier : stats.tiers) bytes += static_cast<double>(tier.bytes);
+    CHECK(bytes > 1.3 * before);
+    before = bytes;
+    CHECK_EQ(rowsIn(stats, Tier::kArchive) == 1950, ratio == 0);
   }
 }
 

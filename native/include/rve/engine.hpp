@@ -57,6 +57,9 @@ struct TierOptions {
   // Budget of the whole file. Bytes win over the ratio; 0: none (ratio: the profile's own).
   uint64_t bytes_max = 0;
   double bytes_ratio_max = 0;     // of live vectors x dimensions x 4; 0.05..4
+  // A budget that was asked for is used: where it has room, finer tiers reach down to colder
+  // records. False, as for the profile's own: thresholds decide, and the budget only caps.
+  bool fill_budget = true;
   // Lower bounds of hot, warm, cool, cold by heat, falling; below the last one: archive.
   float hot_threshold = 0.8f, warm_threshold = 0.4f, cool_threshold = 0.1f, cold_threshold = 0.01f;
   float promotion_threshold = 1.5f;  // times a tier's upper bound, at most 0.99

@@ -333,7 +333,8 @@ GoldenStore makeRolled() {
 // and rows that died before and after.
 GoldenStore makeTiers() {
   Maker m("tiers", Metric::kCosine, 24,
-          {.profile = Profile::kEdge, .bytes_max = kRoomy, .cool_bits = 7.25f, .cold_bits = 4.25f});
+          {.profile = Profile::kEdge, .bytes_max = kRoomy, .fill_budget = false,
+           .cool_bits = 7.25f, .cold_bits = 4.25f});
   constexpr uint64_t kHours[] = {5, 3, 2, 1, 0};
   for (uint32_t i = 0; i < std::size(kHours); i++) {
     m.put(16 + i, {.source = i % 2 == 0 ? "a" : "b", .labels = {i < 2 ? "old" : "new"},
@@ -357,7 +358,8 @@ GoldenStore makeTiers() {
 // Codes with the halves that they were made from beside them, and rows that were coded twice.
 GoldenStore makeOriginals() {
   Maker m("originals", Metric::kL2, 16,
-          {.profile = Profile::kBalanced, .originals = Originals::kKeep, .bytes_max = kRoomy});
+          {.profile = Profile::kBalanced, .originals = Originals::kKeep,
+           .bytes_max = kRoomy, .fill_budget = false});
   for (uint32_t i = 0; i < 4; i++) {
     m.put(20, {.source = "arm", .cluster = 3});
     m.pump();
@@ -377,7 +379,8 @@ GoldenStore makeOriginals() {
 
 // Nothing below warm: no codebook, navigation records beside the graph, norms that are all 1.
 GoldenStore makeHalves() {
-  Maker m("halves", Metric::kCosine, 17, {.profile = Profile::kPrecise, .bytes_max = kRoomy});
+  Maker m("halves", Metric::kCosine, 17,
+          {.profile = Profile::kPrecise, .bytes_max = kRoomy, .fill_budget = false});
   for (uint32_t i = 0; i < 4; i++) {
     m.put(10, {.unit = true});
     m.pump();
@@ -393,7 +396,7 @@ GoldenStore makeHalves() {
 // From 256 dimensions on a cold record preserves one outlier. A mean, and no more centroids.
 GoldenStore makeOutliers() {
   Maker m("outliers", Metric::kIp, 260,
-          {.profile = Profile::kEdge, .bytes_max = kRoomy, .cold_bits = 4});
+          {.profile = Profile::kEdge, .bytes_max = kRoomy, .fill_budget = false, .cold_bits = 4});
   m.put(4, {.source = "lens", .cluster = 200});
   m.put(2);
   m.pump();
