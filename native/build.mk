@@ -41,8 +41,8 @@ ADDON := $(if $(BINDING_SOURCES),$(BUILD)/ruvector_edge.node)
 # Hardening costs nothing measurable here. No -march: see the head of this file.
 HARDEN := -fstack-protector-strong $(if $(IS_X86),-fcf-protection) \
   $(if $(IS_ARM),-mbranch-protection=standard)
-# RVV intrinsics need g++ 14 or clang 16; Debian 12 has the latter beside its g++ 12, and only that
-# one file goes to it. RVV_CXX= (empty) leaves the file empty, and the scalar table is all there is.
+# RVV intrinsics need g++ 14 or clang 16; Debian 12 has the latter beside its g++ 12, and only
+# x_rvv.cpp go to it. RVV_CXX= (empty) leaves them empty, and the scalar table is all there is.
 RVV_PROBE := \#include <riscv_vector.h>\n\
 vint16m4_t f(vint16m4_t s, vint8m2_t a, vint8m2_t b, size_t n) {\n\
 return __riscv_vwmacc_vv_i16m4_tu(s, a, b, n); }\n
@@ -147,8 +147,8 @@ $(BUILD)/native_test: $(CORE_OBJECTS) $(TEST_OBJECTS) $(OBJ)/core.list
 # choose; one without an extension dies of SIGILL, as hardware does, where the choice is wrong.
 QEMU_CPUS_arm64 := cortex-a53=neon cortex-a76=dotprod max=dotprod
 RVV_TABLE := $(if $(RVV_CXX),rvv,scalar)
-QEMU_CPUS_riscv64 := rv64=scalar \
-  rv64,v=true,vlen=128=$(RVV_TABLE) rv64,v=true,vlen=256=$(RVV_TABLE)
+QEMU_CPUS_riscv64 := rv64=scalar rv64,v=true,vlen=128=$(RVV_TABLE) \
+  rv64,v=true,vlen=256=$(RVV_TABLE) rv64,v=true,vlen=512=$(RVV_TABLE)
 QEMU_CPUS ?= $(QEMU_CPUS_$(TARGET))
 QEMU_ARCH := $(firstword $(subst -, ,$(MACHINE)))
 

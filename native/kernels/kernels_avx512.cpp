@@ -248,7 +248,7 @@ extern constinit const Kernels kKernelsAvx512 = {
     .dotU4U4 = dotU4U4,
     .navDistances = navDistances,
     .binaryBlocks = binaryBlocks,
-    .trellis = &kTrellisAvx2,
+    .trellis = &kTrellisAvx2,  // DESIGN.md section 5 says why
 };
 
 }  // namespace rve

@@ -348,7 +348,7 @@ extern constinit const Kernels kKernelsRvv = {
     .dotU4U4 = dotU4U4,
     .navDistances = navDistances,
     .binaryBlocks = binaryBlocks,
-    .trellis = &kTrellisScalar,
+    .trellis = &kTrellisRvv,
 };
 
 }  // namespace rve

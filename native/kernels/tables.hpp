@@ -22,6 +22,7 @@ extern const TrellisKernels kTrellisNeon;
 extern const TrellisKernels kTrellisDotprod;
 #elif defined(RVE_HAS_RVV)  // set by the build where a compiler has the vector intrinsics
 extern const Kernels kKernelsRvv;
+extern const TrellisKernels kTrellisRvv;
 #endif
 
 }  // namespace rve

@@ -208,5 +208,49 @@ TEST(a_dot_over_the_curve_is_the_scalar_one_within_its_stated_bound_in_every_tab
   }
 }
 
+// Of coordinate i, from the header alone.
+double plainCurve(const TrellisCurve& curve, const std::byte* code, size_t i) {
+  const size_t path_at = size_t{curve.amplitude_planes} * curve.plane_bytes;
+  const auto bit = [&](size_t plane, size_t at) {
+    return static_cast<uint32_t>(code[plane + at / 8]) >> (at % 8) & 1;
+  };
+  const auto step = [&](size_t back) { return i < back ? 0u : bit(path_at, i - back); };
+  const bool fine = i < 8 * size_t{curve.fine_bytes};
+  uint32_t level = 0;
+  for (size_t k = 0; k < curve.amplitude_planes; ++k) {
+    level = 2 * level + bit(k * curve.plane_bytes, i);
+  }
+  if (fine) level = 2 * level + bit(path_at + curve.plane_bytes, i);
+  level = 4 * level + 2 * (step(0) ^ step(1) ^ step(3)) + step(2);
+  const double levels = (fine ? 8u : 4u) << curve.amplitude_planes;
+  const double y = double{curve.edge} * (2 * level - (levels - 1)) / levels;
+  return double{curve.units} * y / std::sqrt(1 - y * y);
+}
+
+TEST(every_value_of_the_curve_is_within_its_stated_bound_in_every_table) {
+  constexpr uint32_t kBytes = 17;  // two narrow columns
+  constexpr size_t kCodes = 8;
+  SplitMix random(test::seed());
+  for (uint32_t planes = 3; planes <= 7; ++planes) {
+    for (const uint32_t fine : {0u, 5u, 16u, kBytes}) {
+      const TrellisCurve curve{kBytes, planes, fine, 0.92f, 2.5f};
+      const Codes codes(random, kCodes, (planes + 1) * kBytes + fine);
+      for (size_t i = 0; i < 8 * kBytes; ++i) {
+        const TrellisSlot slot = trellisSlot(kBytes, i / 8);
+        std::vector<float> query(trellisSlots(kBytes));  // meets this coordinate alone
+        query[slot.first + i % 8 * slot.stride] = 1;
+        for (const TrellisKernels* table : tables()) {
+          float got[kCodes];
+          table->curveF32(curve, query.data(), codes.at.data(), kCodes, got);
+          for (size_t k = 0; k < kCodes; ++k) {
+            const double want = plainCurve(curve, codes.at[k], i);
+            CHECK(std::abs(got[k] - want) <= 0x1p-20 * std::abs(want));
+          }
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace rve
