@@ -31,10 +31,11 @@ const RUNTIME_RANK = {
   ingest: 4,
   detect: 4,
   eval: 4,
-  http: 5,
-  cli: 5,
-  'index.ts': 6,
-  'main.ts': 6,
+  hil: 5,
+  http: 6,
+  cli: 6,
+  'index.ts': 7,
+  'main.ts': 7,
 };
 
 const FIRST_LAYER = new Set(['sensors', 'sim', 'firmware-bridge', 'native']);
