@@ -4,9 +4,9 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:fs';
-import { copyFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { ConsoleLog } from './console_log.js';
 import type { BlockLogFiles, BulkChannel, Machine, StartOptions } from './machine.js';
@@ -154,7 +154,9 @@ export class QemuMachine implements Machine {
       log: scenario.disk?.block_log === true ? join(folder, 'data.log') : null,
       bulk: scenario.machine.bulk ? join(folder, 'bulk.sock') : null,
     };
-    if (files.disk !== null) await makeDisk(files.disk, scenario.disk?.mib ?? 0);
+    if (files.disk !== null && scenario.disk !== undefined) {
+      await makeDisk(files.disk, scenario.disk, folder);
+    }
     if (images.system === null || !scenario.machine.keep_system) {
       return new QemuMachine(options, files);
     }
@@ -242,9 +244,25 @@ export class QemuMachine implements Machine {
   }
 }
 
-async function makeDisk(path: string, mib: number): Promise<void> {
+async function makeDisk(
+  path: string,
+  { mib, holds, store }: NonNullable<Scenario['disk']>,
+  folder: string,
+): Promise<void> {
   await rm(path, { force: true });
-  const made = await runTool('mke2fs', ['-q', '-t', 'ext4', '-L', 'data', path, `${mib}M`]);
+  const root = join(folder, 'data-root');
+  const inside = join(root, store);
+  await mkdir(holds === '' ? root : dirname(inside), { recursive: true });
+  if (holds !== '') {
+    await copyFile(holds, inside, constants.COPYFILE_FICLONE).catch((error: Error) => {
+      throw new StepFailure(`the store of [disk] holds cannot be read: ${error.message}`);
+    });
+    // Only its owner may read a store, and on the machine that is root.
+    await chmod(inside, 0o600);
+  }
+  const words = ['-q', '-t', 'ext4', '-L', 'data', '-E', 'root_owner=0:0', '-d', root];
+  const made = await runTool('mke2fs', [...words, path, `${mib}M`]);
+  await rm(root, { recursive: true, force: true });
   if (made.code !== 0) throw new StepFailure(`mke2fs ${path}: ${made.stderr.trim()}`);
 }
 

@@ -49,6 +49,8 @@ const machine = z.strictObject({
 const disk = z.strictObject({
   mib: z.int().min(8).max(65_536).default(96),
   block_log: z.boolean().default(false),
+  /** A file of this host that is the store on the fresh disk; '': none. */
+  holds: z.string().max(4096).default(''),
   store: z.string().regex(/^\/[A-Za-z0-9._/-]{1,255}$/).default('/memory.rve'),
 });
 
