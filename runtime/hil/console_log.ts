@@ -23,8 +23,11 @@ export class ConsoleLog {
   readonly #decoder = new StringDecoder('utf8');
   readonly #echo: (text: string) => void;
   #text = '';
+  /** Of the text, what came after the last line's end. */
+  #line = '';
   #mark = 0;
   #waiter: Waiter | null = null;
+  #alarm: { pattern: RegExp; ring: (said: string) => void } | null = null;
 
   /** `echo` gets every piece as it comes, for a log file. */
   constructor(echo: (text: string) => void = () => undefined) {
@@ -40,7 +43,23 @@ export class ConsoleLog {
       this.#text = this.#text.slice(cut);
       this.#mark = Math.max(0, this.#mark - cut);
     }
+    this.#listen(text);
     this.#look();
+  }
+
+  /** Calls `ring` when a line that comes from now on matches. One alarm at a time; null: none. */
+  alarm(pattern: RegExp | null, ring: (said: string) => void = () => undefined): void {
+    this.#alarm = pattern === null ? null : { pattern, ring };
+  }
+
+  #listen(text: string): void {
+    this.#line += text;
+    const lines = this.#line.split('\n');
+    // A line without end is bounded like the text.
+    this.#line = (lines.pop() ?? '').slice(-TEXT_MAX);
+    for (const line of lines) {
+      if (this.#alarm?.pattern.test(line) === true) this.#alarm.ring(line);
+    }
   }
 
   /** The machine has no more to say: who waits is told why. */

@@ -89,6 +89,13 @@ describe('a scenario', () => {
     expect(verdict.note).toContain('the console said "up 1.25 s"');
   });
 
+  it('fails whatever step is in hand when the console says what is fatal', async () => {
+    const { verdict } = await playText(
+      '[machine]\nfatal = "up 1"\n' + steps('do = "start"', 'do = "expect"\ntext = "never"'),
+    );
+    expect(verdict.note).toContain('start: the console said "up 1.25 s"');
+  });
+
   it('fails a bound that is exceeded, or that nothing measured', async () => {
     const measured = await playText(
       steps(

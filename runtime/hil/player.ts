@@ -138,23 +138,28 @@ class Player {
     const left = Math.max(0.01, time_max_s - (stepAt - startedAt) / 1000);
     const { signal } = this.#options;
     let onAbort = (): void => undefined;
-    const aborted = new Promise<never>((_, reject) => {
+    const { console } = this.#machine;
+    const broken = new Promise<never>((_, reject) => {
       onAbort = () => reject(new StepFailure('stopped by the user'));
       signal.addEventListener('abort', onAbort);
       if (signal.aborted) onAbort();
+      console.alarm(new RegExp(this.#options.scenario.machine.fatal), (said) =>
+        reject(new StepFailure(`the console said "${said}"; last lines:\n${console.tail()}`)),
+      );
     });
     try {
       const late = (): string => `the scenario's time_max_s = ${time_max_s} is over`;
-      const note = await atMost(this.#world, left, late, Promise.race([this.#step(step), aborted]));
+      const note = await atMost(this.#world, left, late, Promise.race([this.#step(step), broken]));
       return { title, outcome: 'passed', seconds: seconds(), note };
     } catch (error) {
       // What the machine says or leaves is a finding. Anything else is our own fault, and shows.
       if (!(error instanceof StepFailure) && !(error instanceof RveError)) throw error;
       return { title, outcome: 'failed', seconds: seconds(), note: error.message };
     } finally {
-      aborted.catch(() => undefined);
+      broken.catch(() => undefined);
       signal.removeEventListener('abort', onAbort);
-      this.#machine.console.giveUp();
+      console.alarm(null);
+      console.giveUp();
     }
   }
 

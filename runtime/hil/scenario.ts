@@ -43,6 +43,8 @@ const machine = z.strictObject({
     .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/, 'must be like 1970-01-01T00:00:00 (UTC)')
     .optional(),
   bulk: z.boolean().default(false),
+  /** Words on the console that fail whatever step is in hand. */
+  fatal: pattern.default('Kernel panic|Out of memory: Killed'),
   keep_system: z.boolean().default(false),
 });
 

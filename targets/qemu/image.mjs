@@ -5,7 +5,7 @@
 // PACKAGES is a folder of unpacked Debian packages (kernel, busybox-static), RVE the packed program,
 // LIBRARIES a folder of unpacked Debian packages with what RVE is linked to ('' if it needs nothing).
 // Everything is made without root, without mounting, and the same from the same input.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
@@ -17,7 +17,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
 import { Cpio } from './cpio.mjs';
@@ -124,6 +124,7 @@ function systemDisk() {
     chmodSync(join(root, 'bin', name), 0o755);
   }
   if (libraries !== '') copyLibraries(root);
+  else unpackOnce(root);
   const bytes = Number(execFileSync('du', ['-sb', root], { encoding: 'utf8' }).split('\t')[0]);
   // Metadata and rounding of an ext4 without a journal stay below a sixteenth and 4 MiB.
   const mib = Math.ceil((bytes * 17) / 16 / 1024 / 1024) + 4;
@@ -132,7 +133,32 @@ function systemDisk() {
   const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
   const words = ['-q', '-t', 'ext4', '-O', '^has_journal', '-m', '0', '-L', 'system'];
   execFileSync('mke2fs', [...words, '-d', root, image, `${mib}M`], { env });
+  if (process.getuid() !== 0) ownByRoot(root, image, env);
   rmSync(root, { recursive: true });
+}
+
+/**
+ * A launcher unpacks Node before its first start, which takes an emulated machine half a minute. Here
+ * it does so once, on this host; that the machine can do it too has a scenario of its own. What it
+ * becomes afterwards is a foreign program, which need not run.
+ */
+function unpackOnce(root) {
+  const cache = resolve(root, 'cache');
+  mkdirSync(cache, { mode: 0o700 });
+  const emulator = `qemu-${target === 'arm64' ? 'aarch64' : target}-static`;
+  const run = spawnSync(emulator, [join(root, 'bin/rve'), 'version'], {
+    env: { ...process.env, RVE_CACHE_DIR: cache },
+    encoding: 'utf8',
+  });
+  if (readdirSync(cache).some((name) => /^[0-9a-f]{32}$/.test(name))) return;
+  throw new Error(`${emulator} rve version unpacked nothing: ${run.error?.message ?? run.stderr}`);
+}
+
+/** The builder's files, as the machine must find them; a launcher runs no cache of another user. */
+function ownByRoot(root, image, env) {
+  const names = readdirSync(root, { recursive: true }).map(String);
+  const words = names.flatMap((name) => ['uid', 'gid'].map((field) => `sif "/${name}" ${field} 0`));
+  execFileSync('debugfs', ['-w', '-f', '-', image], { env, input: `${words.join('\n')}\n`, stdio: ['pipe', 'ignore', 'ignore'] });
 }
 
 /** Shared objects only, under the paths at which the loader looks. */

@@ -10,6 +10,7 @@ import {
   TARGETS,
   type HilWorld,
   type Place,
+  type RunOptions,
   type Scenario,
   type Target,
   type Verdict,
@@ -75,6 +76,14 @@ export const hilCommand: Command = {
         max: 0xffff_ffff,
         help: 'Of data, samples and moments (random, printed).',
       },
+      {
+        name: 'jobs',
+        kind: 'integer',
+        value: 'N',
+        min: 1,
+        max: 64,
+        help: 'Emulated machines at once (1).',
+      },
       { name: 'junit', kind: 'text', value: 'FILE', inUsage: true, help: 'Writes a JUnit XML file.' },
       { name: 'console', kind: 'text', value: 'DIR', help: 'Keeps what each console said, there.' },
       {
@@ -108,24 +117,38 @@ async function playAll(
     stop.abort();
   });
   const output = args.flag('json') ? context.stderr : context.stdout;
-  const world = worldOf(context, (line) => void output.write(`${line}\n`));
-  const consoles = args.text('console');
-  const verdicts: Verdict[] = [];
-  try {
-    for (const scenario of scenarios) {
-      if (stop.signal.aborted) break;
-      const seed = args.number('seed') ?? context.random32();
-      world.say(`${scenario.name} (seed ${seed}): ${scenario.about}`);
-      const consoleFile = consoles === undefined ? null : join(consoles, `${scenario.name}.log`);
-      const { signal } = stop;
-      const verdict = await runScenario({ scenario, place, world, seed, consoleFile, signal });
-      verdicts.push(verdict);
-      world.say(sentenceOf(verdict));
+  const jobs = Math.min(args.number('jobs') ?? 1, scenarios.length);
+  const verdicts: (Verdict | undefined)[] = [];
+  const queue = scenarios.entries();
+  const lane = async (): Promise<void> => {
+    for (const [index, scenario] of queue) {
+      if (stop.signal.aborted) return;
+      const prefix = jobs === 1 ? '' : `${scenario.name.padEnd(16)} `;
+      const world = worldOf(context, (line) => void output.write(`${prefix}${line}\n`));
+      verdicts[index] = await playOne(context, args, { scenario, place, world, signal: stop.signal });
     }
+  };
+  try {
+    await Promise.all(Array.from({ length: jobs }, lane));
   } finally {
     ignore();
   }
-  return verdicts;
+  return verdicts.filter((verdict) => verdict !== undefined);
+}
+
+async function playOne(
+  context: CliContext,
+  args: Arguments,
+  options: Pick<RunOptions, 'scenario' | 'place' | 'world' | 'signal'>,
+): Promise<Verdict> {
+  const { scenario, world } = options;
+  const seed = args.number('seed') ?? context.random32();
+  world.say(`${scenario.name} (seed ${seed}): ${scenario.about}`);
+  const consoles = args.text('console');
+  const consoleFile = consoles === undefined ? null : join(consoles, `${scenario.name}.log`);
+  const verdict = await runScenario({ ...options, seed, consoleFile });
+  world.say(sentenceOf(verdict));
+  return verdict;
 }
 
 function sentenceOf({ scenario, outcome, seconds, figures, note }: Verdict): string {
@@ -133,7 +156,8 @@ function sentenceOf({ scenario, outcome, seconds, figures, note }: Verdict): str
   const tail = list.length === 0 ? '' : `; ${list.join(', ')}`;
   if (outcome === 'passed') return `${scenario}: passed in ${seconds.toFixed(1)} s${tail}`;
   if (outcome === 'cannot_run') return `${scenario}: CANNOT RUN: ${note}`;
-  return `${scenario}: FAILED after ${seconds.toFixed(1)} s at ${note}`;
+  // The whole note stands with its step, above.
+  return `${scenario}: FAILED after ${seconds.toFixed(1)} s at ${note.split('\n')[0] ?? ''}`;
 }
 
 async function report(
@@ -159,6 +183,9 @@ function placeOf(args: Arguments): Place {
   const ofVm = given(['target', 'kernel', 'initrd', 'disk', 'firmware']);
   const ofBoard = given(['serial', 'baud', 'bulk', 'power-on', 'power-off']);
   const serial = args.text('serial');
+  if (serial !== undefined && args.text('jobs') !== undefined) {
+    throw args.usage('hil: there is one board; --jobs is for emulated machines.');
+  }
   if (serial === undefined) {
     if (ofBoard !== undefined) throw args.usage(`hil: --${ofBoard} needs --serial DEV.`);
     return vmOf(args);
