@@ -36,6 +36,7 @@ help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 include native/build.mk
+include native/cli/build.mk
 include native/test/golden/golden.mk
 include examples/c/build.mk
 

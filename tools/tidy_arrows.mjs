@@ -16,6 +16,7 @@ const NATIVE_RANK = {
   learn: 4,
   engine: 5,
   binding: 6,
+  cli: 6,
   test: 7,
   fuzz: 7,
 };

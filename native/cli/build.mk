@@ -1,0 +1,15 @@
+# rve-core: the engine behind its C door as one static executable. Nothing is needed beside it.
+
+CLI_OBJECTS := $(patsubst %.cpp,$(OBJ)/%.o,$(filter-out %_test.cpp,$(wildcard native/cli/*.cpp)))
+# The sanitizers' runtimes are shared libraries.
+CLI_LINK := $(if $(SANITIZE),,-static-pie -s -Wl,--gc-sections)
+
+## rve-core: the static native tool build/TARGET/rve-core; TARGET=arm64|riscv64
+.PHONY: rve-core
+rve-core: $(BUILD)/rve-core
+
+$(BUILD)/rve-core: $(CLI_OBJECTS) $(CORE_OBJECTS) $(OBJ)/core.list
+	@echo "  LINK  $@"
+	@$(CXX) $(RVE_LDFLAGS) $(CLI_LINK) $(LDFLAGS) $(filter %.o,$^) -o $@
+
+-include $(CLI_OBJECTS:.o=.d)
