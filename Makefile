@@ -27,6 +27,7 @@ FILTER ?=
 ONLY ?=
 NODE ?= node
 
+COMMA := ,
 # npm keeps build/host in package.json's `exports`: the JavaScript is the same for all targets.
 JS := build/host/js
 NPM_STAMP := node_modules/.ruvector-edge-stamp
@@ -64,10 +65,15 @@ $(JS)/.stamp: $(TS_SOURCES) tsconfig.json tsconfig.build.json $(NPM_STAMP)
 	@$(NODE) $(TSC) -p tsconfig.build.json
 	@touch $@
 
-# A slim script: the program itself is runtime/main.ts, which runs when it is imported.
+# A slim script: the program itself is runtime/main.ts, which runs when it is imported. Boards get
+# another file of this name: targets/targets.mk.
+ifeq ($(TARGET),host)
 $(BUILD)/rve: $(JS)/.stamp $(ADDON) Makefile
 	@printf '%s\n' '#!/usr/bin/env node' "import('./js/runtime/main.js');" > $@
 	@chmod 755 $@
+endif
+
+include targets/targets.mk
 
 ## test: every test of this machine, native and JavaScript
 .PHONY: test
@@ -107,7 +113,6 @@ HEAVY_NATIVE := $(wildcard native/test/*/*_test.cpp native/*/*_heavy_test.cpp)
 HEAVY_JS := $(filter %.heavy.test.ts,$(TS_SOURCES))
 MUTATION_TESTS := $(wildcard native/test/*/mutation_test.cpp)
 EMPTY :=
-COMMA := ,
 # All the paths as one filter: native_test takes texts with commas between.
 HEAVY_FILTER := $(subst $(EMPTY) $(EMPTY),$(COMMA),$(strip $(HEAVY_NATIVE)))
 

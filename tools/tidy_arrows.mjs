@@ -25,6 +25,7 @@ const NATIVE_RANK = {
 const RUNTIME_RANK = {
   errors: 0,
   limits: 0,
+  'packed.ts': 0,
   config: 1,
   'native.ts': 2,
   memory: 3,
