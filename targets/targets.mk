@@ -64,9 +64,14 @@ $(BUILD)/shim.so: targets/launcher/shim.c
 -include $(filter $(OBJ)/targets/%,$(LAUNCHER_OBJECTS:.o=.d))
 endif
 
-NODE_OF_arm64 := $(ARM64_BASE)
+# Debian's Node has no symbols; the official one carries 18 MB of them.
+$(BUILD)/stripped/node: $(ARM64_BASE)
+	@mkdir -p $(@D)
+	@$(CROSS)strip -o $@ $<
+
+NODE_OF_arm64 := $(BUILD)/stripped/node
 NODE_OF_riscv64 := $(BUILD)/sysroot/usr/bin/node
-BASE_STAMP_arm64 := $(ARM64_BASE)
+BASE_STAMP_arm64 := $(BUILD)/stripped/node
 LAUNCHER_INPUT = $(BUILD)/launcher $(BUILD)/shim.so $(SYSROOT)/.stamp $(BASE_STAMP_$(TARGET))
 PACK_INPUT := $(BUILD)/stripped/ruvector_edge.node $(PACK_SOURCES) $(PACK_STAMP) $(NPM_STAMP) package.json
 PACK_COMMON = --target $(TARGET) --out $@ --addon $(BUILD)/stripped/ruvector_edge.node
@@ -81,8 +86,8 @@ define pack_launcher
 endef
 
 ifeq ($(TARGET),arm64)
-$(BUILD)/rve: $(PACK_INPUT) $(ARM64_BASE)
-	@$(NODE) $(PACK) --method sea $(PACK_COMMON) --node $(ARM64_BASE) --strip $(CROSS)strip
+$(BUILD)/rve: $(PACK_INPUT) $(BUILD)/stripped/node
+	@$(NODE) $(PACK) --method sea $(PACK_COMMON) --node $(BUILD)/stripped/node
 $(BUILD)/rve-small: $(PACK_INPUT) $(LAUNCHER_INPUT)
 	$(pack_launcher)
 else ifeq ($(TARGET),riscv64)

