@@ -55,7 +55,7 @@ $(NPM_STAMP): package.json package-lock.json
 	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null
 	@touch $@
 
-TS_ROOMS := $(wildcard sensors sim runtime firmware-bridge/host tools)
+TS_ROOMS := $(wildcard sensors sim runtime firmware-bridge/host tools/dump)
 TS_SOURCES := $(shell find $(TS_ROOMS) -name '*.ts' 2>/dev/null)
 TSC := node_modules/typescript/bin/tsc
 
@@ -92,7 +92,7 @@ test-native: $(BUILD)/native_test
 
 ## test-js: type check, then the TypeScript tests from source; ONLY=sensors
 .PHONY: test-js
-test-js: build
+test-js: build $(BUILD)/rve-core
 	@$(NODE) $(TSC) -p tsconfig.json
 	@$(NODE) node_modules/vitest/vitest.mjs run $(ONLY) </dev/null
 

@@ -192,7 +192,7 @@ export function nativeAddon(): NativeAddon {
   const pack = packed();
   const path = pack === undefined ? addonPath() : process.execPath;
   try {
-    loaded = (pack?.loadAddon() ?? createRequire(import.meta.url)(path)) as NativeAddon;
+    loaded = (pack?.loadAddon('ruvector_edge') ?? createRequire(import.meta.url)(path)) as NativeAddon;
   } catch (cause) {
     const what = cause instanceof Error ? cause.message : String(cause);
     throw new RveError(

@@ -1,9 +1,12 @@
 // What a packed executable (targets/) gives the program that it holds. Absent in a build folder.
 
+/** The engine, and the addon of @serialport/bindings-cpp. */
+export type PackedAddon = 'ruvector_edge' | 'serialport';
+
 export interface Packed {
   readonly version: string;
-  /** Loads the addon from the executable itself, or from what it extracted and verified. */
-  loadAddon(): unknown;
+  /** Loads an addon from the executable itself, or from what it extracted and verified. */
+  loadAddon(name: PackedAddon): unknown;
 }
 
 const KEY = Symbol.for('ruvector-edge.packed');

