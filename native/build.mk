@@ -81,6 +81,9 @@ RVE_CXXFLAGS := -std=c++20 -O2 -g1 -fPIC -fvisibility=hidden -fno-exceptions -fn
   $(WARN) $(HARDEN) $(SANITIZER) $(if $(MUTATIONS),-DRVE_MUTATIONS) \
   $(if $(RVV_CXX),-DRVE_HAS_RVV) -Inative -Inative/include
 RVE_LDFLAGS := -pthread $(HARDEN_LINK) $(SANITIZER)
+# RISC-V has atomics of 32 and 64 bits only; g++ 12 calls libatomic for a bool. Boards lack its shared
+# library, so that the addon takes the few functions with it.
+RVE_LIBS := $(if $(IS_RISCV),-l:libatomic.a -Wl$(COMMA)--exclude-libs$(COMMA)libatomic.a)
 # In a worker thread that is being terminated no call into JavaScript works; without the last flag
 # node-addon-api takes that for a bug and aborts the process.
 NAPI_FLAGS := -isystem node_modules/node-api-headers/include -isystem node_modules/node-addon-api \
@@ -136,7 +139,7 @@ $(OBJ)/core.list: force
 
 $(BUILD)/ruvector_edge.node: $(CORE_OBJECTS) $(BINDING_OBJECTS) $(OBJ)/core.list
 	@echo "  LINK  $@"
-	@$(CXX) -shared $(RVE_LDFLAGS) $(LDFLAGS) $(filter %.o,$^) -o $@
+	@$(CXX) -shared $(RVE_LDFLAGS) $(LDFLAGS) $(filter %.o,$^) $(RVE_LIBS) -o $@
 
 $(BUILD)/native_test: $(CORE_OBJECTS) $(TEST_OBJECTS) $(OBJ)/core.list
 	@echo "  LINK  $@"

@@ -16,6 +16,7 @@ const NATIVE_RANK = {
   learn: 4,
   engine: 5,
   binding: 6,
+  cli: 6,
   test: 7,
   fuzz: 7,
 };
@@ -24,6 +25,7 @@ const NATIVE_RANK = {
 const RUNTIME_RANK = {
   errors: 0,
   limits: 0,
+  'packed.ts': 0,
   config: 1,
   'native.ts': 2,
   memory: 3,
