@@ -74,6 +74,7 @@ $(BUILD)/rve: $(JS)/.stamp $(ADDON) Makefile
 endif
 
 include targets/targets.mk
+include targets/qemu/system.mk
 
 ## test: every test of this machine, native and JavaScript
 .PHONY: test

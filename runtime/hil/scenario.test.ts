@@ -44,7 +44,7 @@ describe('a scenario file', () => {
       stepsOf(parseScenario(text, 's.toml', settings)).map(({ title }) => title);
     expect(titles()).toEqual(['send hi me ${seed} (1 of 2)', 'send hi me ${seed} (2 of 2)']);
     expect(titles(new Map([['times', '3']]))).toHaveLength(3);
-    expect(refused(text, new Map([['time', '3']]))).toContain('Did you mean "times"?');
+    expect(titles(new Map([['time', '3']]))).toHaveLength(2);
     expect(refused(text, new Map([['times', 'x']]))).toContain('must be a number');
   });
 

@@ -210,7 +210,8 @@ const RUN_TIME_NAMES = ['broker_port', 'broker_url', 'seed', 'target', 'bytes'] 
 const STEP_NAMES = [...simpleStep.options.map((option) => option.shape.do.value), 'repeat'];
 
 /**
- * Reads a scenario. `settings` replace values of its [vars] (`--set cuts=200`).
+ * Reads a scenario. `settings` replace values of its [vars] (`--set cuts=200`); those that it lacks
+ * are for another scenario of the same run.
  * @throws RveError ERR_CONFIG that names the file, the place, and what would do.
  */
 export function parseScenario(
@@ -283,15 +284,13 @@ function variablesOf(
   const vars = new Map(Object.entries(given as Record<string, Value>));
   for (const [key, value] of settings) {
     const old = vars.get(key);
-    if (old === undefined) {
-      const hint = didYouMean(key, [...vars.keys()]);
-      throw new RveError('ERR_CONFIG', `${where} has no variable "${key}" in [vars].${hint}`);
-    }
+    if (old === undefined) continue;
     const number = typeof old === 'number' ? Number(value) : NaN;
     if (typeof old === 'number' && Number.isNaN(number)) {
       throw new RveError('ERR_CONFIG', `${where}: ${key} must be a number, not "${value}".`);
     }
-    vars.set(key, typeof old === 'number' ? number : typeof old === 'boolean' ? value === 'true' : value);
+    if (typeof old === 'boolean') vars.set(key, value === 'true');
+    else vars.set(key, typeof old === 'number' ? number : value);
   }
   return vars;
 }

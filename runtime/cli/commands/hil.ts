@@ -1,6 +1,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
+import { didYouMean } from '../../config/index.js';
 import { RveError } from '../../errors/index.js';
 import {
   junit,
@@ -96,7 +97,16 @@ export const hilCommand: Command = {
   },
   async run(context, args) {
     const place = placeOf(args);
-    const scenarios = await Promise.all(args.positionals.map((path) => readScenario(args, path)));
+    const settings = settingsOf(args);
+    const scenarios = await Promise.all(
+      args.positionals.map((path) => readScenario(path, settings)),
+    );
+    for (const name of settings.keys()) {
+      const known = scenarios.flatMap(({ vars }) => Object.keys(vars));
+      if (known.includes(name)) continue;
+      const hint = didYouMean(name, known);
+      throw args.usage(`hil: no scenario has "${name}" in its [vars].${hint}`);
+    }
     const verdicts = await playAll(context, args, place, scenarios);
     const file = args.text('junit');
     if (file !== undefined) await writeFile(file, junit(verdicts));
@@ -219,19 +229,25 @@ function vmOf(args: Arguments): Place {
   };
 }
 
-async function readScenario(args: Arguments, path: string): Promise<Scenario> {
-  const { size } = await stat(path);
-  const where = basename(path);
-  if (size > SCENARIO_BYTES_MAX) {
-    throw new RveError('ERR_CONFIG', `${path} is larger than ${SCENARIO_BYTES_MAX} bytes.`);
-  }
+function settingsOf(args: Arguments): Map<string, string> {
   const settings = new Map<string, string>();
   for (const text of args.texts('set')) {
     const at = text.indexOf('=');
     if (at < 1) throw args.usage(`hil: --set wants NAME=VALUE, not "${text}".`);
     settings.set(text.slice(0, at), text.slice(at + 1));
   }
-  return parseScenario(await readFile(path, 'utf8'), where, settings);
+  return settings;
+}
+
+async function readScenario(
+  path: string,
+  settings: ReadonlyMap<string, string>,
+): Promise<Scenario> {
+  const { size } = await stat(path);
+  if (size > SCENARIO_BYTES_MAX) {
+    throw new RveError('ERR_CONFIG', `${path} is larger than ${SCENARIO_BYTES_MAX} bytes.`);
+  }
+  return parseScenario(await readFile(path, 'utf8'), basename(path), settings);
 }
 
 function worldOf(context: CliContext, say: (line: string) => void): HilWorld {
