@@ -151,7 +151,7 @@ export class Replayer {
 
 async function readEntries(file: FileHandle, path: string): Promise<LogEntry[]> {
   const bad = (what: string): RveError =>
-    new RveError('ERR_CORRUPT', `${path} is no block log: ${what}. Was block_log on, and a start made?`);
+    new RveError('ERR_CORRUPT', `${path} is no block log: ${what}. Was block_log on at a start?`);
   const head = Buffer.alloc(HEADER_BYTES);
   await readFully(file, head, 0).catch(() => {
     throw bad('it has no superblock');
@@ -187,5 +187,7 @@ async function readEntries(file: FileHandle, path: string): Promise<LogEntry[]> 
 
 async function readFully(file: FileHandle, into: Buffer, at: number): Promise<void> {
   const { bytesRead } = await file.read(into, 0, into.length, at);
-  if (bytesRead < into.length) throw new RveError('ERR_TRUNCATED', `it ends at byte ${at + bytesRead}`);
+  if (bytesRead < into.length) {
+    throw new RveError('ERR_TRUNCATED', `the block log ends at byte ${at + bytesRead}`);
+  }
 }

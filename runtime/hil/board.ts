@@ -99,7 +99,7 @@ async function power(option: string, command: string): Promise<void> {
   throw new StepFailure(`${option} failed (exit ${code}): ${stderr.trim() || command}`);
 }
 
-/** Opens a terminal device raw, so that no byte is changed, echoed or held back for a line's end. */
+/** Opens a terminal raw, so that no byte is changed, echoed or held back for a line's end. */
 async function openTty(path: string, baud: number): Promise<Port> {
   const set = await runTool('stty', ['-F', path, `${baud}`, 'raw', '-echo', '-hupcl', 'clocal']);
   if (set.code !== 0) throw new StepFailure(`cannot use the port ${path}: ${set.stderr.trim()}`);

@@ -115,7 +115,8 @@ export class FakeMachine implements Machine {
     const client = mqtt.connect(url, { clientId: 'fake', clean: false, reconnectPeriod: 0 });
     this.#client = client;
     client.on('error', () => undefined);
-    client.on('connect', () => client.subscribe(['rve/edge/ingest/+', 'rve/edge/query'], { qos: 1 }));
+    const topics = ['rve/edge/ingest/+', 'rve/edge/query'];
+    client.on('connect', () => client.subscribe(topics, { qos: 1 }));
     client.handleMessage = (packet, done) => {
       void this.#take(client, packet.topic, packet.payload as Buffer).then((acknowledge) => {
         if (acknowledge) done();

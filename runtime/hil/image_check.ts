@@ -76,8 +76,8 @@ async function compare(
   const missing = wanted.filter(({ sequence }) => !seen.has(sequence));
   if (missing.length > 0) {
     const names = missing.slice(0, NAMED_MAX).map(({ sequence }) => sequence);
-    const more = missing.length > NAMED_MAX ? ', ...' : '';
-    return `${missing.length} of ${wanted.length} acknowledged records are lost: ${names.join(', ')}${more}`;
+    const list = `${names.join(', ')}${missing.length > NAMED_MAX ? ', ...' : ''}`;
+    return `${missing.length} of ${wanted.length} acknowledged records are lost: ${list}`;
   }
   const changed = wanted.find(({ sequence, vector }) => !isNear(seen.get(sequence), vector));
   return changed === undefined ? null : `record ${changed.sequence} has another vector`;
@@ -155,9 +155,11 @@ function chooseCuts(
   if (acknowledged.length === 0) {
     throw new StepFailure('nothing was acknowledged, so nothing can be lost: load first');
   }
-  // reduce, not Math.min(...): there may be more records than a call takes arguments.
-  const first = acknowledged.reduce((least, { logEntries }) => Math.min(least, logEntries), entries);
-  if (first >= entries) throw new StepFailure('the block log ends before the first acknowledgement');
+  let first = entries;
+  for (const { logEntries } of acknowledged) first = Math.min(first, logEntries);
+  if (first >= entries) {
+    throw new StepFailure('the block log ends before the first acknowledgement');
+  }
   const cuts = new Set([entries]);
   for (let tried = 1; tried < count; tried++) {
     cuts.add(first + Math.floor(random() * (entries - first + 1)));

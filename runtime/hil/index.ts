@@ -74,6 +74,13 @@ async function machineOf(
 }
 
 function cannotRun({ scenario, seed }: RunOptions, note: string): Verdict {
-  const figures = {};
-  return { scenario: scenario.name, outcome: 'cannot_run', seconds: 0, seed, figures, steps: [], note };
+  return {
+    scenario: scenario.name,
+    outcome: 'cannot_run',
+    seconds: 0,
+    seed,
+    figures: {},
+    steps: [],
+    note,
+  };
 }

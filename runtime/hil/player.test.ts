@@ -76,7 +76,8 @@ describe('a scenario', () => {
       true,
     );
     expect(verdict.outcome).toBe('failed');
-    expect(verdict.steps.map(({ outcome }) => outcome)).toEqual(['passed', 'failed', 'not_reached']);
+    const outcomes = verdict.steps.map(({ outcome }) => outcome);
+    expect(outcomes).toEqual(['passed', 'failed', 'not_reached']);
     expect(verdict.note).toContain('waited 0.5 s');
     expect(verdict.note).toContain('up 1.25 s');
     expect(machine.closed).toBe(1);
@@ -152,7 +153,11 @@ describe('the other steps', () => {
   it('stalled passes while nothing is acknowledged, and only then', async () => {
     const text =
       BROKER +
-      steps('do = "start"', 'do = "load"\ncount = 3\nbackground = true', 'do = "stalled"\nfor_s = 1');
+      steps(
+        'do = "start"',
+        'do = "load"\ncount = 3\nbackground = true',
+        'do = "stalled"\nfor_s = 1',
+      );
     expect((await playText(text, { deaf: true })).verdict.outcome).toBe('passed');
     const idle = BROKER + steps('do = "start"', 'do = "stalled"\nfor_s = 1');
     expect((await playText(idle)).verdict.note).toContain('nothing was sent');

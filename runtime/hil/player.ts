@@ -113,7 +113,8 @@ class Player {
     await this.#broker.start();
     const { port } = this.#broker;
     // 10.0.2.2 is this host as a guest of QEMU's user network sees it.
-    const host = this.#machine.offers.has('vm') ? '10.0.2.2' : (this.#options.scenario.broker?.host ?? '');
+    const { broker } = this.#options.scenario;
+    const host = this.#machine.offers.has('vm') ? '10.0.2.2' : (broker?.host ?? '');
     this.#values.set('broker_port', `${port}`).set('broker_url', `mqtt://${host}:${port}`);
   }
 
@@ -228,16 +229,17 @@ class Player {
   async #expect(step: StepOf<'expect'>): Promise<string> {
     const source = step.pattern ?? escapeRegExp(fillText(step.text ?? '', this.#values));
     const { console } = this.#machine;
+    const not = step.not === undefined ? null : new RegExp(step.not, 'm');
     const match = await this.#atMost(
       step.within_s,
       () => `not heard on the console; its last lines:\n${console.tail()}\n`,
-      console.wait(new RegExp(source, 'm'), step.not === undefined ? null : new RegExp(step.not, 'm')),
+      console.wait(new RegExp(source, 'm'), not),
     );
     if (step.mark !== undefined) this.#marks.set(step.mark, this.#world.monotonic());
     const notes = step.figures.map((name, index) => {
       const value = Number(match[index + 1]);
       if (Number.isNaN(value)) {
-        throw new StepFailure(`group ${index + 1} of the pattern is no number: ${match[index + 1]}`);
+        throw new StepFailure(`group ${index + 1} is no number: ${match[index + 1]}`);
       }
       this.#figures[name] = value;
       return `${name} ${value}`;
@@ -292,7 +294,9 @@ class Player {
     await this.#world.sleep(step.for_s * 1000);
     const more = this.#ledger.acknowledgedCount - before;
     if (more > 0) throw new StepFailure(`${more} records were acknowledged in ${step.for_s} s`);
-    if (this.#ledger.inFlight === 0) throw new StepFailure('nothing was sent, so nothing can stall');
+    if (this.#ledger.inFlight === 0) {
+      throw new StepFailure('nothing was sent, so nothing can stall');
+    }
     return `${this.#ledger.inFlight} wait`;
   }
 
@@ -320,7 +324,8 @@ class Player {
         `${missing.length} of ${asked.length} acknowledged records are not found: ${shown}`,
       );
     }
-    return `${asked.length} of ${records.length} acknowledged records found, p50 ${p50(latencies)} us`;
+    const us = p50(latencies);
+    return `${asked.length} of ${records.length} acknowledged records found, p50 ${us} us`;
   }
 
   /** Questions about vectors that nobody stored: only an answer is asked for. */
@@ -331,7 +336,7 @@ class Player {
     const work = async (): Promise<void> => {
       for (let asked = 0; asked < step.times; asked++) {
         const { ids, latencyUs } = await broker.ask(this.#questions.next(), step.k);
-        if (ids.length === 0) throw new StepFailure('the memory answers with no record: it is empty');
+        if (ids.length === 0) throw new StepFailure('the answer has no record: it is empty');
         latencies.push(latencyUs);
         if (asked === 0) this.#measure(step);
       }
@@ -360,8 +365,8 @@ class Player {
     const { inFlight } = this.#ledger;
     await this.#machine.cut();
     this.#broker?.left();
-    const total = this.#ledger.acknowledgedCount;
-    return `after ${acks} more acknowledgements and ${waitMs} ms; ${total} acknowledged, ${inFlight} in flight`;
+    const facts = `${this.#ledger.acknowledgedCount} acknowledged, ${inFlight} in flight`;
+    return `after ${acks} more acknowledgements and ${waitMs} ms; ${facts}`;
   }
 
   async #bulk(step: StepOf<'bulk'>): Promise<string> {
@@ -400,7 +405,8 @@ class Player {
       stop();
     }
     if (received !== bytes.length || hash.digest('hex') !== wanted) {
-      throw new StepFailure(`${received} bytes came back, and they are not the ${bytes.length} sent`);
+      const sent = bytes.length;
+      throw new StepFailure(`${received} bytes came back, and they are not the ${sent} sent`);
     }
     const ms = Math.round(this.#world.monotonic() - startedAt);
     if (step.figure !== undefined) this.#figures[step.figure] = ms;
@@ -436,11 +442,12 @@ class Player {
       random: () => this.#rng.uniform(),
     });
     const { bad, cuts, entries, dropped } = result;
-    const facts = `${cuts} cuts of ${entries} entries, ${dropped} writes dropped, ${bad.length} bad`;
+    const facts =
+      `${cuts} cuts of ${entries} entries, ` + `${dropped} writes dropped, ${bad.length} bad`;
     const example = bad[0] === undefined ? '' : `; first at entry ${bad[0].cut}: ${bad[0].finding}`;
     if (step.outcome === 'kept' && bad.length > 0) throw new StepFailure(`${facts}${example}`);
     if (step.outcome === 'lost' && bad.length === 0) {
-      throw new StepFailure(`${facts}: a broken program went unnoticed, so this test shows nothing`);
+      throw new StepFailure(`${facts}: what is broken went unnoticed, so this shows nothing`);
     }
     return `${facts}${example}`;
   }

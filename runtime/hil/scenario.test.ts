@@ -39,7 +39,8 @@ describe('a scenario file', () => {
 
   it('fills its variables in, with their types, and takes others from outside', () => {
     const text = `${HEAD}[vars]\ntimes = 2\nwho = "me"
-[[step]]\ndo = "repeat"\ntimes = "\${times}"\nstep = [{ do = "send", text = "hi \${who} \${seed}" }]`;
+[[step]]\ndo = "repeat"\ntimes = "\${times}"
+[[step.step]]\ndo = "send"\ntext = "hi \${who} \${seed}"`;
     const titles = (settings?: Map<string, string>): string[] =>
       stepsOf(parseScenario(text, 's.toml', settings)).map(({ title }) => title);
     expect(titles()).toEqual(['send hi me ${seed} (1 of 2)', 'send hi me ${seed} (2 of 2)']);

@@ -107,7 +107,7 @@ const acknowledged = z.strictObject({
   more: count,
   ...within,
 });
-const stalled = z.strictObject({ ...titled, do: z.literal('stalled'), for_s: seconds.default(5), ...within });
+const stalled = z.strictObject({ ...titled, do: z.literal('stalled'), for_s: seconds.default(5) });
 const query = z.strictObject({
   ...titled,
   do: z.literal('query'),
@@ -349,7 +349,9 @@ function checkTogether(scenario: Scenario, where: string): void {
   }
   const uses = (...names: Step['do'][]): Step['do'] | undefined =>
     names.find((one) => steps.some((step) => step.do === one));
-  const talk = uses('load', 'load_stop', 'acknowledged', 'stalled', 'query', 'ask', 'replay', 'image');
+  const talk = uses(
+    ...['load', 'load_stop', 'acknowledged', 'stalled', 'query', 'ask', 'replay', 'image'] as const,
+  );
   if (talk !== undefined && scenario.broker === undefined) {
     refuse(`step ${talk} needs a section [broker].`);
   }

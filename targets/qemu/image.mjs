@@ -45,6 +45,9 @@ const MODULES = [
   'ext4',
 ];
 
+/** The loader, and what the official builds of Node are linked to. */
+const LIBRARY = /(^|\/)(ld-linux[^/]*|lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+|atomic)\.so[.\d]*)$/;
+
 const [target, packages, rve, rveCore, libraries, out] = process.argv.slice(2);
 if (out === undefined) {
   console.error('usage: node targets/qemu/image.mjs TARGET PACKAGES RVE RVE_CORE LIBRARIES OUT');
@@ -71,7 +74,8 @@ function firstOf(paths) {
 
 function initrd() {
   const cpio = new Cpio();
-  for (const name of ['bin', 'dev', 'proc', 'sys', 'tmp', 'run', 'data', 'system', 'modules', 'etc']) {
+  const folders = ['bin', 'dev', 'proc', 'sys', 'tmp', 'run', 'data', 'system', 'modules'];
+  for (const name of folders) {
     cpio.folder(name);
   }
   // The kernel opens it for init before anything is mounted.
@@ -158,7 +162,9 @@ function unpackOnce(root) {
 function ownByRoot(root, image, env) {
   const names = readdirSync(root, { recursive: true }).map(String);
   const words = names.flatMap((name) => ['uid', 'gid'].map((field) => `sif "/${name}" ${field} 0`));
-  execFileSync('debugfs', ['-w', '-f', '-', image], { env, input: `${words.join('\n')}\n`, stdio: ['pipe', 'ignore', 'ignore'] });
+  const stdio = ['pipe', 'ignore', 'ignore'];
+  const input = `${words.join('\n')}\n`;
+  execFileSync('debugfs', ['-w', '-f', '-', image], { env, input, stdio });
 }
 
 /** Shared objects only, under the paths at which the loader looks. */
@@ -167,7 +173,7 @@ function copyLibraries(root) {
     const from = join(libraries, folder);
     if (!existsSync(from)) continue;
     for (const name of readdirSync(from, { recursive: true }).map(String)) {
-      if (!/(^|\/)(ld-linux[^/]*|lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+|atomic)\.so[.\d]*)$/.test(name)) continue;
+      if (!LIBRARY.test(name)) continue;
       // Through links: the system disk has the file under each of its names.
       const path = join(from, name);
       if (!existsSync(path) || !statSync(path).isFile()) continue;

@@ -59,9 +59,16 @@ export const hilCommand: Command = {
         inUsage: true,
         help: 'A real board: the serial port of its console.',
       },
-      { name: 'baud', kind: 'integer', value: 'N', min: 50, max: 4_000_000, help: 'Of it (115200).' },
+      {
+        name: 'baud',
+        kind: 'integer',
+        value: 'N',
+        min: 50,
+        max: 4_000_000,
+        help: 'Of it (115200).',
+      },
       { name: 'bulk', kind: 'text', value: 'DEV', help: 'A second serial port, for bulk bytes.' },
-      { name: 'power-on', kind: 'text', value: 'CMD', help: "Switches the board on (none: it's on)." },
+      { name: 'power-on', kind: 'text', value: 'CMD', help: 'Switches the board on.' },
       { name: 'power-off', kind: 'text', value: 'CMD', help: 'Cuts its power.' },
       {
         name: 'set',
@@ -85,7 +92,7 @@ export const hilCommand: Command = {
         max: 64,
         help: 'Emulated machines at once (1).',
       },
-      { name: 'junit', kind: 'text', value: 'FILE', inUsage: true, help: 'Writes a JUnit XML file.' },
+      { name: 'junit', kind: 'text', value: 'FILE', inUsage: true, help: 'Writes JUnit XML.' },
       { name: 'console', kind: 'text', value: 'DIR', help: 'Keeps what each console said, there.' },
       {
         name: 'allow-missing',
@@ -135,7 +142,8 @@ async function playAll(
       if (stop.signal.aborted) return;
       const prefix = jobs === 1 ? '' : `${scenario.name.padEnd(16)} `;
       const world = worldOf(context, (line) => void output.write(`${prefix}${line}\n`));
-      verdicts[index] = await playOne(context, args, { scenario, place, world, signal: stop.signal });
+      const { signal } = stop;
+      verdicts[index] = await playOne(context, args, { scenario, place, world, signal });
     }
   };
   try {
