@@ -127,3 +127,57 @@ riscv64:
 .PHONY: packed
 packed: $(BUILD)/rve $(if $(filter arm64,$(TARGET)),$(BUILD)/rve-small) $(BUILD)/rve-slim.cjs \
   $(BUILD)/rve-core
+
+# --- qemu-user ---
+# The C++ tests on a baseline CPU but for the slowest, which make test-qemu runs (an hour); on further
+# CPUs those of what is chosen by the CPU. An emulated floating-point sum is a hundred times slower.
+QEMU_SLOW := a_power_cut_at_any,a_settled_,crowds_of_equal,a_wanted_recall,every_tier_decodes,$\
+a_killed_process,a_full_store_can,what_was_dropped,no_changed_byte,queries_beside,navigation_dist,$\
+the_order_of_each,full_distances_are,a_build_by_several,a_deep_check_tells,a_one_bit_estimate,$\
+any_lists_at_all,a_merge_that_reuses,a_graph_adopted_under,calibration_warms,what_is_asked,$\
+a_distance_agrees,a_filter_finds_all,a_power_cut_in_repair,hostile_bytes_in_tiers,a_four_bit_est,$\
+any_bytes_at_any,a_merge_adopts,a_packed_graph_has,a_filter_withholds,repair_of_a_truncated,$\
+a_full_disk,hostile_packed,a_source_of_twenty,a_merge_by_several,a_recall_audit,a_deep_check_warns,$\
+no_truncation_makes,filtered_queries_equal,the_four_bit_order,training_lowers
+QEMU_KERNEL_TESTS := kernels_test,trellis_scan_test,crc32c_test,golden_test
+QEMU_USER_PROGRAMS := $(BUILD)/native_test $(BUILD)/make_golden $(BUILD)/rve-core $(BUILD)/launcher
+QEMU_FIRST = $(firstword $(QEMU_CPUS))
+QEMU_REST = $(wordlist 2,9,$(QEMU_CPUS))
+
+## qemu-user: both kinds of tests of a board's build under qemu-user; TARGET=arm64|riscv64
+.PHONY: qemu-user qemu-user-native qemu-user-packed
+qemu-user:
+	@$(if $(PORT),,echo "qemu-user: TARGET is arm64 or riscv64" >&2; exit 1;) \
+	status=0; $(MAKE) packed build/qemu/.stamp || exit 1; \
+	$(MAKE) TARGET=host build/host/rve-core build/host/make_golden build/host/native_test || exit 1; \
+	$(MAKE) qemu-user-native || status=1; \
+	$(MAKE) qemu-user-packed || status=1; \
+	$(MAKE) budget || status=1; exit $$status
+
+build/qemu/.stamp: tools/qemu/debs.json $(DEBS_SOURCES)
+	@echo "  DEBS  build/qemu"
+	@$(NODE) tools/debs/main.mjs $< build/qemu
+	@touch $@
+
+qemu-user-native: $(QEMU_USER_PROGRAMS)
+	@status=0; \
+	$(MAKE) test-qemu QEMU_CPUS=$(QEMU_FIRST) WITHOUT=$(QEMU_SLOW) FILTER= || status=1; \
+	$(MAKE) test-qemu QEMU_CPUS="$(QEMU_REST)" FILTER=$(QEMU_KERNEL_TESTS) || status=1; exit $$status
+
+# The tests that start rve-core take the emulator with it.
+qemu-user-packed: $(QEMU_USER_PROGRAMS) packed build/qemu/.stamp
+	@TARGET=$(TARGET) BUILD=$(BUILD) RVE_QEMU=$(CURDIR)/$(QEMU_USER) \
+	RVE_CORE="$(QEMU_USER) $(BUILD)/rve-core" \
+	$(NODE) node_modules/vitest/vitest.mjs run -c targets/qemu/vitest.config.ts $(ONLY) </dev/null
+
+## budget: compare the bytes of build/TARGET with targets/*/budget.json; TARGET=arm64|riscv64
+.PHONY: budget
+budget: packed
+	@$(NODE) tools/budget/main.mjs $(PORT)/budget.json --files $(BUILD)
+
+# --- release ---
+## release: build/release: the files of each target, .tar.zst, checksums and licences
+.PHONY: release
+release:
+	@$(MAKE) arm64 && $(MAKE) riscv64 && $(MAKE) TARGET=host rve-core slim
+	@$(NODE) tools/release/main.mjs build/release

@@ -35,7 +35,7 @@ function which(...names) {
   throw new Error(`No ${names[0]}. On Debian: apt-get install qemu-user-static`);
 }
 
-export const QEMU = which(`qemu-${target.arch}-static`, `qemu-${target.arch}`);
+export const QEMU = process.env.RVE_QEMU ?? which(`qemu-${target.arch}-static`, `qemu-${target.arch}`);
 
 /** The command line that runs a program of the target with the cross compiler's own libraries. */
 export function emulated(cpu = target.cpus.at(-1)) {

@@ -8,7 +8,7 @@
 set -eu
 if [ "${RVE_BINFMT_INSIDE:-}" = "" ]; then
   arch=$1
-  qemu=$(command -v "qemu-$arch-static" || command -v "qemu-$arch") || {
+  qemu=${RVE_QEMU:-$(command -v "qemu-$arch-static" || command -v "qemu-$arch")} || {
     echo "No qemu-$arch. On Debian: apt-get install qemu-user-static" >&2
     exit 125
   }
