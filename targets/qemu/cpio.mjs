@@ -1,5 +1,5 @@
-// Writes an archive in cpio's "newc" form, which Linux takes as an initial RAM disk. Times and owners
-// are 0, so that the same files give the same bytes.
+// Writes an archive in cpio's "newc" form, which Linux takes as an initial RAM disk. Times and
+// owners are 0, so that the same files give the same bytes.
 
 const TYPE = { file: 0o100000, folder: 0o040000, link: 0o120000, device: 0o020000 };
 

@@ -2,8 +2,8 @@
 //
 //   node targets/qemu/figures.mjs VERDICTS.json FIGURES.json
 //
-// Writes the figures of budget.json (bytes, ms) as one JSON object, prints it on one line, and closes
-// with `N passed, N failed`.
+// Writes the figures of budget.json (bytes, ms) as one JSON object, prints it on one line, and
+// closes with `N passed, N failed`.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 /** Name in budget.json: scenario, its figure, and what makes bytes or ms of it. */

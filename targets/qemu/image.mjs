@@ -2,9 +2,9 @@
 //
 //   node targets/qemu/image.mjs TARGET PACKAGES RVE RVE_CORE LIBRARIES OUT
 //
-// PACKAGES is a folder of unpacked Debian packages (kernel, busybox-static), RVE the packed program,
-// LIBRARIES a folder of unpacked Debian packages with what RVE is linked to ('' if it needs nothing).
-// Everything is made without root, without mounting, and the same from the same input.
+// PACKAGES is a folder of unpacked Debian packages (kernel, busybox-static), RVE the packed
+// program, LIBRARIES a folder of unpacked packages with what RVE is linked to ('' if it needs
+// nothing). Everything is made without root and without mounting.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -23,8 +23,8 @@ import { gzipSync } from 'node:zlib';
 import { Cpio } from './cpio.mjs';
 
 /**
- * In the order in which they load. What a kernel has built in stands in its modules.builtin; what it
- * has neither way is an error, but for those marked optional.
+ * In the order in which they load. What a kernel has built in stands in its modules.builtin; what
+ * it has neither way is an error, but for those marked optional.
  */
 const MODULES = [
   'virtio',
@@ -142,9 +142,9 @@ function systemDisk() {
 }
 
 /**
- * A launcher unpacks Node before its first start, which takes an emulated machine half a minute. Here
- * it does so once, on this host; that the machine can do it too has a scenario of its own. What it
- * becomes afterwards is a foreign program, which need not run.
+ * A launcher unpacks Node before its first start, which takes an emulated machine half a minute.
+ * Here it does so once, on this host; that the machine can do it too has a scenario of its own.
+ * What it becomes afterwards is a foreign program, which need not run.
  */
 function unpackOnce(root) {
   const cache = resolve(root, 'cache');
