@@ -27,6 +27,7 @@ FILTER ?=
 ONLY ?=
 NODE ?= node
 
+COMMA := ,
 # npm keeps build/host in package.json's `exports`: the JavaScript is the same for all targets.
 JS := build/host/js
 NPM_STAMP := node_modules/.ruvector-edge-stamp
@@ -36,6 +37,7 @@ help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 include native/build.mk
+include native/cli/build.mk
 include native/test/golden/golden.mk
 include examples/c/build.mk
 
@@ -53,7 +55,7 @@ $(NPM_STAMP): package.json package-lock.json
 	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null
 	@touch $@
 
-TS_ROOMS := $(wildcard sensors sim runtime firmware-bridge/host tools)
+TS_ROOMS := $(wildcard sensors sim runtime firmware-bridge/host tools/dump)
 TS_SOURCES := $(shell find $(TS_ROOMS) -name '*.ts' 2>/dev/null)
 TSC := node_modules/typescript/bin/tsc
 
@@ -63,10 +65,16 @@ $(JS)/.stamp: $(TS_SOURCES) tsconfig.json tsconfig.build.json $(NPM_STAMP)
 	@$(NODE) $(TSC) -p tsconfig.build.json
 	@touch $@
 
-# A slim script: the program itself is runtime/main.ts, which runs when it is imported.
+# A slim script: the program itself is runtime/main.ts, which runs when it is imported. Boards get
+# another file of this name: targets/targets.mk.
+ifeq ($(TARGET),host)
 $(BUILD)/rve: $(JS)/.stamp $(ADDON) Makefile
 	@printf '%s\n' '#!/usr/bin/env node' "import('./js/runtime/main.js');" > $@
 	@chmod 755 $@
+endif
+
+include targets/targets.mk
+include targets/qemu/system.mk
 
 ## test: every test of this machine, native and JavaScript
 .PHONY: test
@@ -85,7 +93,7 @@ test-native: $(BUILD)/native_test
 
 ## test-js: type check, then the TypeScript tests from source; ONLY=sensors
 .PHONY: test-js
-test-js: build
+test-js: build $(BUILD)/rve-core
 	@$(NODE) $(TSC) -p tsconfig.json
 	@$(NODE) node_modules/vitest/vitest.mjs run $(ONLY) </dev/null
 
@@ -106,7 +114,6 @@ HEAVY_NATIVE := $(wildcard native/test/*/*_test.cpp native/*/*_heavy_test.cpp)
 HEAVY_JS := $(filter %.heavy.test.ts,$(TS_SOURCES))
 MUTATION_TESTS := $(wildcard native/test/*/mutation_test.cpp)
 EMPTY :=
-COMMA := ,
 # All the paths as one filter: native_test takes texts with commas between.
 HEAVY_FILTER := $(subst $(EMPTY) $(EMPTY),$(COMMA),$(strip $(HEAVY_NATIVE)))
 

@@ -9,9 +9,11 @@ export default defineConfig({
       'sim/**/*.test.ts',
       'runtime/**/*.test.ts',
       'firmware-bridge/host/**/*.test.ts',
+      'targets/**/*.test.{ts,mjs}',
       'tools/**/*.test.{ts,mjs}',
     ],
-    exclude: ['**/node_modules/**', 'build/**', 'bench/**'],
+    // What runs on a board's CPU, emulated: make qemu-user (targets/qemu/vitest.config.ts).
+    exclude: ['**/node_modules/**', 'build/**', 'bench/**', 'targets/**/*.qemu.test.mjs'],
     pool: 'forks', // An addon is loaded once a process: worker threads would share its globals.
     testTimeout: 20_000,
     hookTimeout: 20_000,

@@ -7,8 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { run as runCommandLine } from './cli/index.js';
 import { Memory } from './memory/index.js';
+import { packed } from './packed.js';
 
 function packageVersion(): string {
+  const pack = packed();
+  if (pack !== undefined) return pack.version;
   // From source and from build/host/js alike: the nearest package.json of this name above this
   // file.
   const require = createRequire(import.meta.url);
@@ -56,37 +59,42 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-process.exitCode = await runCommandLine({
-  argv: process.argv.slice(2),
-  stdin: process.stdin,
-  stdinIsTTY: process.stdin.isTTY === true,
-  stdinBytes: stdinBytes(),
-  stdout: process.stdout,
-  stderr: process.stderr,
-  clock: { now: () => Date.now() },
-  monotonic: () => performance.now(),
-  random32: () => randomBytes(4).readUInt32LE(),
-  every: (ms, tick) => {
-    const timer = setInterval(tick, ms);
-    return () => clearInterval(timer);
-  },
-  after: (ms, run) => {
-    const timer = setTimeout(run, ms);
-    return () => clearTimeout(timer);
-  },
-  sleep: async (ms) => {
-    await sleep(ms);
-  },
-  onStop,
-  exitNow: (code) => process.exit(code),
-  residentBytes: () => process.memoryUsage.rss(),
-  pid: process.pid,
-  version: packageVersion(),
-  stores: {
-    open: (path, options) => Memory.open(path, options),
-    check: (path) => Memory.check(path),
-    repair: (path) => Memory.repair(path),
-  },
-});
-// A read that still waits for a terminal would keep the process alive.
-process.stdin.destroy();
+async function main(): Promise<void> {
+  process.exitCode = await runCommandLine({
+    argv: process.argv.slice(2),
+    stdin: process.stdin,
+    stdinIsTTY: process.stdin.isTTY === true,
+    stdinBytes: stdinBytes(),
+    stdout: process.stdout,
+    stderr: process.stderr,
+    clock: { now: () => Date.now() },
+    monotonic: () => performance.now(),
+    random32: () => randomBytes(4).readUInt32LE(),
+    every: (ms, tick) => {
+      const timer = setInterval(tick, ms);
+      return () => clearInterval(timer);
+    },
+    after: (ms, run) => {
+      const timer = setTimeout(run, ms);
+      return () => clearTimeout(timer);
+    },
+    sleep: async (ms) => {
+      await sleep(ms);
+    },
+    onStop,
+    exitNow: (code) => process.exit(code),
+    residentBytes: () => process.memoryUsage.rss(),
+    pid: process.pid,
+    version: packageVersion(),
+    stores: {
+      open: (path, options) => Memory.open(path, options),
+      check: (path) => Memory.check(path),
+      repair: (path) => Memory.repair(path),
+    },
+  });
+  // A read that still waits for a terminal would keep the process alive.
+  process.stdin.destroy();
+}
+
+// No top-level await: the packed executables hold this program as one script, not as a module.
+void main();

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { RveError } from './errors/index.js';
+import { packed } from './packed.js';
 
 /** What a completion holds (native/binding/mailbox.hpp, Kind). */
 export const EventKind = {
@@ -182,14 +183,16 @@ export interface NativeAddon {
 let loaded: NativeAddon | undefined;
 
 /**
- * Loads the addon at its first use: RVE_ADDON, else beside the build that this file belongs to.
+ * Loads the addon at its first use: the packed one, else RVE_ADDON, else beside the build that this
+ * file belongs to.
  * @throws RveError ERR_NOT_FOUND when it has not been built.
  */
 export function nativeAddon(): NativeAddon {
   if (loaded !== undefined) return loaded;
-  const path = addonPath();
+  const pack = packed();
+  const path = pack === undefined ? addonPath() : process.execPath;
   try {
-    loaded = createRequire(import.meta.url)(path) as NativeAddon;
+    loaded = (pack?.loadAddon('ruvector_edge') ?? createRequire(import.meta.url)(path)) as NativeAddon;
   } catch (cause) {
     const what = cause instanceof Error ? cause.message : String(cause);
     throw new RveError(

@@ -16,6 +16,7 @@ const NATIVE_RANK = {
   learn: 4,
   engine: 5,
   binding: 6,
+  cli: 6,
   test: 7,
   fuzz: 7,
 };
@@ -24,6 +25,7 @@ const NATIVE_RANK = {
 const RUNTIME_RANK = {
   errors: 0,
   limits: 0,
+  'packed.ts': 0,
   config: 1,
   'native.ts': 2,
   memory: 3,
@@ -31,10 +33,11 @@ const RUNTIME_RANK = {
   ingest: 4,
   detect: 4,
   eval: 4,
-  http: 5,
-  cli: 5,
-  'index.ts': 6,
-  'main.ts': 6,
+  hil: 5,
+  http: 6,
+  cli: 6,
+  'index.ts': 7,
+  'main.ts': 7,
 };
 
 const FIRST_LAYER = new Set(['sensors', 'sim', 'firmware-bridge', 'native']);

@@ -252,6 +252,34 @@ struct OwnedRecord {
   rve::Record record;
 };
 
+// The report and all it points to.
+struct OwnedReport {
+  rve_check_report c;
+  rve::CheckReport report;
+  std::vector<const char*> damaged, notes;
+};
+
+std::vector<const char*> pointersTo(const std::vector<std::string>& texts) {
+  std::vector<const char*> pointers;
+  for (const std::string& text : texts) pointers.push_back(text.c_str());
+  return pointers;
+}
+
+rve_check_report* toReport(rve::CheckReport&& from) {
+  auto* owned = new OwnedReport{{}, std::move(from), {}, {}};
+  owned->damaged = pointersTo(owned->report.damaged);
+  owned->notes = pointersTo(owned->report.notes);
+  rve_check_report& to = owned->c;
+  to.ok = owned->report.ok ? 1 : 0;
+  to.lost = owned->report.lost;
+  to.holes = owned->report.holes;
+  to.damaged_count = static_cast<uint32_t>(owned->damaged.size());
+  to.damaged = owned->damaged.data();
+  to.note_count = static_cast<uint32_t>(owned->notes.size());
+  to.notes = owned->notes.data();
+  return &to;
+}
+
 constexpr const char* kTierNames[RVE_TIERS] = {"hot", "warm", "cool", "cold", "archive"};
 static_assert(std::extent_v<decltype(rve::Stats::tiers)> == RVE_TIERS);
 static_assert(rve::kStatsHeatBins == RVE_HEAT_BINS);
@@ -521,6 +549,34 @@ rve_status rve_settle(rve_memory* memory) {
   if (memory == nullptr) return refuse(Code::kArgument, "The memory is NULL");
   return submitAndWait(
       [&](rve::Done done) { return memory->engine->submitSettle(std::move(done)); });
+}
+
+rve_status rve_check(rve_memory* memory, uint32_t deep, rve_check_report** report) {
+  if (report == nullptr) return refuse(Code::kArgument, "The out-parameter is NULL");
+  *report = nullptr;
+  if (memory == nullptr) return refuse(Code::kArgument, "The memory is NULL");
+  rve::CheckReport found;
+  const Status status = memory->engine->check(deep != 0, &found);
+  if (!status.ok()) return told(status);
+  *report = toReport(std::move(found));
+  return RVE_OK;
+}
+
+rve_status rve_check_file(const char* path, rve_check_report** report) {
+  if (report == nullptr) return refuse(Code::kArgument, "The out-parameter is NULL");
+  *report = nullptr;
+  if (path == nullptr || *path == '\0') return refuse(Code::kArgument, "The path is empty");
+  const std::unique_ptr<rve::Disk> disk = rve::makePosixDisk();
+  rve::CheckReport found;
+  const Status status = rve::checkFile(*disk, path, &found);
+  if (!status.ok()) return told(status);
+  *report = toReport(std::move(found));
+  return RVE_OK;
+}
+
+void rve_check_report_free(rve_check_report* report) {
+  static_assert(offsetof(OwnedReport, c) == 0);
+  delete static_cast<OwnedReport*>(static_cast<void*>(report));
 }
 
 }  // extern "C"

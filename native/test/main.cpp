@@ -1,5 +1,6 @@
-// native_test [--filter TEXT[,TEXT...]] [--list] [--seed N]. Exits 1 if a test failed or none ran.
-// A filter keeps the tests whose name, or whose file's path, holds one of the texts.
+// native_test [--filter TEXT[,TEXT...]] [--without TEXT[,TEXT...]] [--list] [--seed N]
+// Exits 1 if a test failed or none ran. A filter keeps the tests whose name, or whose file's path,
+// holds one of the texts; --without leaves such tests out, and says how many it left out.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -52,6 +53,7 @@ double nowMs() {
 
 struct Options {
   const char* filter = "";
+  const char* without = nullptr;
   bool list = false;
 };
 
@@ -65,10 +67,14 @@ bool parse(int argc, char** argv, Options* out) {
       out->list = true;
     } else if (word == "--filter" && has_value) {
       out->filter = argv[++i];
+    } else if (word == "--without" && has_value) {
+      out->without = argv[++i];
     } else if (word == "--seed" && has_value) {
       run_seed = std::strtoull(argv[++i], nullptr, 0);
     } else {
-      std::fprintf(stderr, "Usage: native_test [--filter TEXT[,TEXT...]] [--list] [--seed N]\n");
+      std::fprintf(stderr,
+                   "Usage: native_test [--filter TEXT[,TEXT...]] [--without TEXT[,TEXT...]] "
+                   "[--list] [--seed N]\n");
       return false;
     }
   }
@@ -145,8 +151,13 @@ int main(int argc, char** argv) {
     return std::strcmp(a.file, b.file) < 0;
   });
   Totals totals;
+  int left_out = 0;
   for (const Case& test : cases()) {
     if (!matches(test, options.filter)) continue;
+    if (options.without != nullptr && matches(test, options.without)) {
+      ++left_out;
+      continue;
+    }
     if (options.list) {
       std::printf("%s  %s:%d\n", test.name, shortPath(test.file), test.line);
       continue;
@@ -154,6 +165,7 @@ int main(int argc, char** argv) {
     runOne(test, &totals);
   }
   if (options.list) return 0;
+  if (left_out > 0) std::printf("%d left out by --without\n", left_out);
   std::printf("%llu passed, %llu failed", static_cast<unsigned long long>(totals.passed),
               static_cast<unsigned long long>(totals.failed));
   if (totals.skipped > 0) {

@@ -274,6 +274,25 @@ RVE_API rve_status rve_checkpoint(rve_memory *memory);
 /* Returns when the background has sealed, linked, compacted and recompressed all it means to. */
 RVE_API rve_status rve_settle(rve_memory *memory);
 
+/* What a check found; all it points to lives as long as it does. */
+typedef struct rve_check_report {
+  uint32_t ok;                 /* not 0: every checksum holds */
+  uint32_t damaged_count, note_count;
+  uint32_t reserved;           /* 0 */
+  uint64_t lost;               /* records that cannot be read */
+  uint64_t holes;              /* stretches of acknowledged log found damaged */
+  const char *const *damaged;  /* one sentence each: what, where */
+  const char *const *notes;
+} rve_check_report;
+
+/* Verifies every checksum of an open memory; not 0 `deep`: audits its graphs too. Damage is what
+ * the report is about, and no error of the call. */
+RVE_API rve_status rve_check(rve_memory *memory, uint32_t deep, rve_check_report **report);
+/* The same of a file that need not open. Never writes. */
+RVE_API rve_status rve_check_file(const char *path, rve_check_report **report);
+/* NULL is allowed. */
+RVE_API void rve_check_report_free(rve_check_report *report);
+
 #ifdef __cplusplus
 }
 #endif

@@ -15,6 +15,7 @@ const LOADERS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['export', async () => (await import('./transfer.js')).exportCommand],
   ['import', async () => (await import('./transfer.js')).importCommand],
   ['replay', async () => (await import('./replay.js')).replayCommand],
+  ['hil', async () => (await import('./hil.js')).hilCommand],
   ['help', async () => helpCommand(allCommands)],
   ['version', async () => versionCommand],
 ]);
