@@ -16,6 +16,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -151,6 +152,8 @@ export function unpack(debs, folder) {
     // Through tar: dpkg-deb -x would replace the link /lib by a folder.
     execFileSync('/bin/sh', ['-c', 'dpkg-deb --fsys-tarfile "$0" | tar -x -C "$1" --keep-directory-symlink', deb, part]);
   }
+  // Debian 13 has no /lib of its own in any package, but every loader's path begins with it.
+  if (!existsSync(join(part, 'lib'))) symlinkSync('usr/lib', join(part, 'lib'));
   rmSync(folder, { recursive: true, force: true });
   renameSync(part, folder);
 }

@@ -17,26 +17,26 @@ const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
  */
 export async function packSea(plan) {
   mkdirSync(plan.work, { recursive: true });
-  const main = join(plan.work, 'app.cjs');
-  const blob = join(plan.work, 'app.blob');
-  const config = join(plan.work, 'sea.json');
-  const base = join(plan.work, 'base');
-  writeFileSync(main, plan.script);
+  const at = (name) => join(plan.work, name);
+  const base = at('base');
+  writeFileSync(at('app.cjs'), plan.script);
+  // Node writes the name of `main` into the blob: relative, or it would tell where this was built.
   writeFileSync(
-    config,
+    at('sea.json'),
     JSON.stringify({
-      main,
-      output: blob,
+      main: 'app.cjs',
+      output: 'app.blob',
       disableExperimentalSEAWarning: true,
       useSnapshot: false,
       useCodeCache: false,
       assets: plan.assets,
     }),
   );
-  execFileSync(plan.builder, ['--experimental-sea-config', config], { stdio: 'pipe' });
+  const options = { cwd: plan.work, stdio: 'pipe' };
+  execFileSync(plan.builder, ['--experimental-sea-config', 'sea.json'], options);
   copyFileSync(plan.node, base);
   await quietly(() =>
-    require('postject').inject(base, 'NODE_SEA_BLOB', readFileSync(blob), { sentinelFuse: FUSE }),
+    require('postject').inject(base, 'NODE_SEA_BLOB', readFileSync(at('app.blob')), { sentinelFuse: FUSE }),
   );
   renameSync(base, plan.out);
   rmSync(plan.work, { recursive: true });
