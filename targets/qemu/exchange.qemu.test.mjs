@@ -57,7 +57,8 @@ for (const profile of ['precise', 'edge']) {
     await ok([...there(), 'bench', store, ...small, '--profile', profile]);
     await ok([...here, 'check', store, '--deep']);
     expect(JSON.parse(await ok([...here, 'stats', store, '--json'])).live).toBe(9000);
-    await ok([...here, 'bench', store, ...small.slice(2), '--rows', '100', '--first', '9000', '--unsettled']);
+    const more = [...small.slice(2), '--rows', '100', '--first', '9000', '--unsettled'];
+    await ok([...here, 'bench', store, ...more]);
     await ok([...there(), 'check', store, '--deep']);
     expect(JSON.parse(await ok([...there(), 'stats', store, '--json'])).live).toBe(9100);
   });

@@ -85,7 +85,8 @@ export function scratch() {
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-/** Highest version of each symbol set that an ELF file needs: { GLIBC: '2.28', GLIBCXX: '3.4.21' }. */
+/** Highest version of each symbol set that an ELF file needs: { GLIBC: '2.28', GLIBCXX: '3.4.21' }.
+ * */
 export function neededVersions(path) {
   const symbols = execFileSync('nm', ['-D', '--with-symbol-versions', path], {
     encoding: 'utf8',

@@ -1,6 +1,6 @@
-// The launcher with a small payload of its own: a script that the shell of this machine runs, so that
-// no emulated Node slows the tests of what matters here: only a complete, unaltered, private cache is
-// ever run.
+// The launcher with a small payload of its own: a script that the shell of this machine runs, so
+// that no emulated Node slows the tests of what matters here: only a complete, unaltered, private
+// cache is ever run.
 import { spawn } from 'node:child_process';
 import {
   chmodSync,

@@ -1,5 +1,5 @@
-// The packed executables, as a board runs them but for the kernel: the command line, the daemon, the
-// addons inside, and what they need of a board.
+// The packed executables, as a board runs them but for the kernel: the command line, the daemon,
+// the addons inside, and what they need of a board.
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -111,7 +111,8 @@ test('the addon of serialport loads in the Node that it is packed with', async (
     name === 'arm64'
       ? [...emulated(), join(BUILD, 'stripped/node')]
       : [...emulated().slice(0, -1), join(BUILD, 'sysroot'), join(BUILD, 'sysroot/usr/bin/node')];
-  const script = `console.log(Object.keys(require(${JSON.stringify(join(BUILD, 'stripped/serialport.node'))})).join())`;
+  const addon = JSON.stringify(join(BUILD, 'stripped/serialport.node'));
+  const script = `console.log(Object.keys(require(${addon})).join())`;
   expect(await ok([...node, '-e', script])).toMatch(/\bopen\b/);
 });
 

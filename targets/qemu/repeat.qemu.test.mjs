@@ -1,5 +1,5 @@
-// The same input makes the same bytes, wherever they are written: what is released can be checked by
-// whoever builds it again.
+// The same input makes the same bytes, wherever they are written: what is released can be checked
+// by whoever builds it again.
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';

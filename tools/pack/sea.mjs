@@ -11,9 +11,9 @@ const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 /**
  * @param {{ work: string, script: string, assets: Record<string, string>, builder: string,
  *           node: string, out: string }} plan
- * `builder`: a Node of this machine, of the very version of `node`: what another one writes the base
- * cannot read. No code cache: only the board's own Node could make it, and it would be other bytes
- * each time. `node` is stripped already: later strip would take the blob for rubbish.
+ * `builder`: a Node of this machine, of the very version of `node`: what another one writes the
+ * base cannot read. No code cache: only the board's own Node could make it, and it would be other
+ * bytes each time. `node` is stripped already: later strip would take the blob for rubbish.
  */
 export async function packSea(plan) {
   mkdirSync(plan.work, { recursive: true });
