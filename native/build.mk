@@ -82,8 +82,8 @@ RVE_CXXFLAGS := -std=c++20 $(if $(SANITIZE),-O1,-O2) -g1 -fPIC -fvisibility=hidd
   $(WARN) $(HARDEN) $(SANITIZER) $(if $(MUTATIONS),-DRVE_MUTATIONS) \
   $(if $(RVV_CXX),-DRVE_HAS_RVV) -Inative -Inative/include
 RVE_LDFLAGS := -pthread $(HARDEN_LINK) $(SANITIZER)
-# RISC-V has atomics of 32 and 64 bits only; g++ 12 calls libatomic for a bool. Boards lack its shared
-# library, so that the addon takes the few functions with it.
+# RISC-V has atomics of 32 and 64 bits only; g++ 12 calls libatomic for a bool. Boards lack its
+# shared library, so that the addon takes the few functions with it.
 RVE_LIBS := $(if $(IS_RISCV),-l:libatomic.a -Wl$(COMMA)--exclude-libs$(COMMA)libatomic.a)
 # In a worker thread that is being terminated no call into JavaScript works; without the last flag
 # node-addon-api takes that for a bug and aborts the process.
@@ -127,7 +127,8 @@ $(OBJ)/%.o: %.cpp $(OBJ)/flags native/build.mk
 # Codes on disk must not depend on the machine: where multiply and add could be one instruction,
 # the compiler may not choose. And no square root or rounding becomes a call that sets errno.
 $(OBJ)/native/codecs/%.o: RVE_CXXFLAGS += -ffp-contract=off -fno-math-errno
-# Nor may it in what golden files are made with: the scalar kernels, and the vectors made up for them.
+# Nor may it in what golden files are made with: the scalar kernels, and the vectors made up for
+# them.
 GOLDEN_EXACT := native/kernels/kernels_scalar native/kernels/trellis_scan_scalar \
   native/test/golden/golden_stores
 $(GOLDEN_EXACT:%=$(OBJ)/%.o): RVE_CXXFLAGS += -ffp-contract=off
@@ -158,8 +159,9 @@ QEMU_CPUS_riscv64 := rv64=scalar rv64,v=true,vlen=128=$(RVV_TABLE) \
   rv64,v=true,vlen=256=$(RVV_TABLE) rv64,v=true,vlen=512=$(RVV_TABLE)
 QEMU_CPUS ?= $(QEMU_CPUS_$(TARGET))
 QEMU_ARCH := $(firstword $(subst -, ,$(MACHINE)))
-# QEMU 7.2 (Debian 12) keeps a record of each page of the 64 GiB that an open store reserves: a long run
-# took 22 GB of RAM. Debian 13's keeps none; make qemu-user fetches it, pinned, for this build only.
+# QEMU 7.2 (Debian 12) keeps a record of each page of the 64 GiB that an open store reserves: a long
+# run took 22 GB of RAM. Debian 13's keeps none; make qemu-user fetches it, pinned, for this build
+# only.
 QEMU_USER := build/qemu/usr/bin/qemu-$(QEMU_ARCH)
 
 ## test-qemu: all C++ tests under qemu-user on several CPUs; TARGET=arm64|riscv64, FILTER=text

@@ -16,7 +16,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function core(words, input = '') {
   const [program, ...before] = CORE;
-  const options = { input, encoding: 'utf8', maxBuffer: 1 << 26, env: { ...process.env, TMPDIR: folder } };
+  const env = { ...process.env, TMPDIR: folder };
+  const options = { input, encoding: 'utf8', maxBuffer: 1 << 26, env };
   const result = spawnSync(program, [...before, ...words], options);
   // EPIPE: it ended without reading its stdin to the end, as it may.
   if (result.error !== undefined && result.error.code !== 'EPIPE') throw result.error;

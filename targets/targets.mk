@@ -73,7 +73,8 @@ NODE_OF_arm64 := $(BUILD)/stripped/node
 NODE_OF_riscv64 := $(BUILD)/sysroot/usr/bin/node
 BASE_STAMP_arm64 := $(BUILD)/stripped/node
 LAUNCHER_INPUT = $(BUILD)/launcher $(BUILD)/shim.so $(SYSROOT)/.stamp $(BASE_STAMP_$(TARGET))
-PACK_INPUT := $(BUILD)/stripped/ruvector_edge.node $(BUILD)/stripped/serialport.node $(PACK_SOURCES) $(PACK_STAMP) $(NPM_STAMP) package.json
+PACK_INPUT := $(BUILD)/stripped/ruvector_edge.node $(BUILD)/stripped/serialport.node \
+  $(PACK_SOURCES) $(PACK_STAMP) $(NPM_STAMP) package.json
 PACK_COMMON = --target $(TARGET) --out $@ --addon $(BUILD)/stripped/ruvector_edge.node \
   --serial $(BUILD)/stripped/serialport.node
 
@@ -129,8 +130,9 @@ packed: $(BUILD)/rve $(if $(filter arm64,$(TARGET)),$(BUILD)/rve-small) $(BUILD)
   $(BUILD)/rve-core
 
 # --- qemu-user ---
-# The C++ tests on a baseline CPU but for the slowest, which make test-qemu runs (an hour); on further
-# CPUs those of what is chosen by the CPU. An emulated floating-point sum is a hundred times slower.
+# The C++ tests on a baseline CPU but for the slowest, which make test-qemu runs (an hour); on
+# further CPUs those of what is chosen by the CPU. An emulated floating-point sum is a hundred times
+# slower.
 QEMU_SLOW := a_power_cut_at_any,a_settled_,crowds_of_equal,a_wanted_recall,every_tier_decodes,$\
 a_killed_process,a_full_store_can,what_was_dropped,no_changed_byte,queries_beside,navigation_dist,$\
 the_order_of_each,full_distances_are,a_build_by_several,a_deep_check_tells,a_one_bit_estimate,$\

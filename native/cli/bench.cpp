@@ -158,7 +158,8 @@ int runBench(const Args& args) {
   if (status == RVE_OK) status = rve_stats(memory.get(), &stats);
   if (status != RVE_OK) return failed(status, json);
   const auto share = [&](double part) {
-    return took_us.empty() ? 0 : took_us[static_cast<size_t>(part * static_cast<double>(took_us.size() - 1))];
+    if (took_us.empty()) return 0.0;
+    return took_us[static_cast<size_t>(part * static_cast<double>(took_us.size() - 1))];
   };
   const double rate = static_cast<double>(plan.rows) / insert_s;
   const double per_second = static_cast<double>(plan.queries) / query_s;

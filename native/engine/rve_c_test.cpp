@@ -371,3 +371,34 @@ TEST(c_inserts_of_many_threads_are_all_there) {
   CHECK_EQ(rve_checkpoint(memory), RVE_OK);
   CHECK_EQ(rve_close(memory), RVE_OK);
 }
+
+TEST(c_check_calls_a_sound_store_ok_and_names_what_a_cut_one_lost) {
+  const Place place;
+  rve_memory* memory = openFour(place.path());
+  REQUIRE(memory != nullptr);
+  CHECK_EQ(rve_insert(memory, kRows, 3, nullptr, nullptr, nullptr), RVE_OK);
+  rve_check_report* report = nullptr;
+  CHECK_EQ(rve_check(memory, 1, &report), RVE_OK);
+  REQUIRE(report != nullptr);
+  CHECK(report->ok != 0 && report->damaged_count == 0 && report->lost == 0);
+  rve_check_report_free(report);
+  CHECK_EQ(rve_close(memory), RVE_OK);
+
+  CHECK_EQ(truncate(place.path(), 20 * 1024), 0);
+  CHECK_EQ(rve_check_file(place.path(), &report), RVE_OK);
+  REQUIRE(report != nullptr);
+  CHECK(report->ok == 0);
+  REQUIRE(report->damaged_count > 0);
+  CHECK(std::strlen(report->damaged[0]) > 0);
+  rve_check_report_free(report);
+  rve_check_report_free(nullptr);
+}
+
+TEST(c_check_without_a_memory_a_path_or_a_place_for_its_report_is_an_error) {
+  rve_check_report* report = nullptr;
+  CHECK_EQ(rve_check(nullptr, 0, &report), RVE_ERR_ARGUMENT);
+  CHECK(report == nullptr);
+  CHECK_EQ(rve_check_file("", &report), RVE_ERR_ARGUMENT);
+  CHECK_EQ(rve_check_file(nullptr, &report), RVE_ERR_ARGUMENT);
+  CHECK_EQ(rve_check_file("x", nullptr), RVE_ERR_ARGUMENT);
+}

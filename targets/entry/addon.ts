@@ -1,6 +1,6 @@
-// Loads an addon that lies in memory. The dynamic loader wants a file, and nobody else may be able to
-// change that file between its writing and its loading: it has no name at all, or lies in a folder
-// that is this user's alone.
+// Loads an addon that lies in memory. The dynamic loader wants a file, and nobody else may be able
+// to change that file between its writing and its loading: it has no name at all, or lies in a
+// folder that is this user's alone.
 
 import {
   closeSync,
@@ -41,7 +41,8 @@ export function loadFromBytes(bytes: Uint8Array): unknown {
   );
 }
 
-/** Best first: RAM, then a private folder. A file system mounted noexec fails, and the next is tried. */
+/** Best first: RAM, then a private folder. A file system mounted noexec fails, and the next is
+ * tried. */
 function* ways(bytes: Uint8Array): Generator<[string, () => unknown]> {
   const chosen = process.env['RVE_CACHE_DIR'];
   if (chosen !== undefined && chosen !== '') {

@@ -25,7 +25,7 @@ bool failErrno(std::string* error, const std::string& what) {
 
 // Makes the folders above `path`, and notes them.
 bool makeFolders(int folder, const std::string& path, std::set<std::string>* made) {
-  for (size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+  for (size_t slash = 0; (slash = path.find('/', slash)) != std::string::npos; ++slash) {
     const std::string above = path.substr(0, slash);
     if (!made->insert(above).second) continue;
     if (mkdirat(folder, above.c_str(), 0700) != 0) return false;

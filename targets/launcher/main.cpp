@@ -1,5 +1,5 @@
-// The launcher: a static program that carries Node, its libraries and the program as one zstd stream
-// (payload.hpp), extracts them once into a private folder (cache.cpp), and becomes Node.
+// The launcher: a static program that carries Node, its libraries and the program as one zstd
+// stream (payload.hpp), extracts them once into a private folder (cache.cpp), and becomes Node.
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/auxv.h>

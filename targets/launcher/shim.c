@@ -1,9 +1,9 @@
 /* Preloaded into Debian's Node where its files do not lie where Debian puts them.
  *
- * That Node loads some of its built-in modules from /usr/share/nodejs at every start: they are found
- * below the folder that this library lies in. And it is started through its dynamic loader, so that
- * /proc/self/exe names the loader: the path of our own executable is told instead, which becomes
- * process.execPath. */
+ * That Node loads some of its built-in modules from /usr/share/nodejs at every start: they are
+ * found below the folder that this library lies in. And it is started through its dynamic loader,
+ * so that /proc/self/exe names the loader: the path of our own executable is told instead, which
+ * becomes process.execPath. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -20,8 +20,8 @@ afterAll(() => at.remove());
 const here = [HOST_CORE];
 const there = (cpu) => [...emulated(cpu), join(BUILD, 'rve-core')];
 
-function answers(core, store) {
-  return ok([...core, 'query', store, ...QUERY], { input: queries })
+async function answers(core, store) {
+  return (await ok([...core, 'query', store, ...QUERY], { input: queries }))
     .trim()
     .split('\n')
     .map((line) => line.split('\t').map(Number));
@@ -41,33 +41,34 @@ function expectSame(a, b) {
 }
 
 for (const profile of ['precise', 'edge']) {
-  test(`a sealed, linked store of profile ${profile} written here is read on every CPU there`, () => {
+  test(`a sealed, linked store of profile ${profile} written here is read on every CPU there`, async () => {
     const store = join(at.folder, `here-${profile}.rve`);
-    ok([...here, 'bench', store, ...BENCH, '--profile', profile]);
-    const expected = answers(here, store);
+    await ok([...here, 'bench', store, ...BENCH, '--profile', profile]);
+    const expected = await answers(here, store);
     for (const cpu of target.cpus) {
-      ok([...there(cpu), 'check', store, '--deep']);
-      expectSame(answers(there(cpu), store), expected);
+      await ok([...there(cpu), 'check', store, '--deep']);
+      expectSame(await answers(there(cpu), store), expected);
     }
   });
 
-  test(`a store of profile ${profile} written there is read here, and goes on there`, () => {
+  test(`a store of profile ${profile} written there is read here, and goes on there`, async () => {
     const store = join(at.folder, `there-${profile}.rve`);
     const small = ['--rows', '9000', '--dims', '16', '--seed', '7', '--queries', '1'];
-    ok([...there(), 'bench', store, ...small, '--profile', profile]);
-    ok([...here, 'check', store, '--deep']);
-    expect(JSON.parse(ok([...here, 'stats', store, '--json'])).live).toBe(9000);
-    ok([...here, 'bench', store, ...small.slice(2), '--rows', '100', '--first', '9000', '--unsettled']);
-    ok([...there(), 'check', store, '--deep']);
-    expect(JSON.parse(ok([...there(), 'stats', store, '--json'])).live).toBe(9100);
+    await ok([...there(), 'bench', store, ...small, '--profile', profile]);
+    await ok([...here, 'check', store, '--deep']);
+    expect(JSON.parse(await ok([...here, 'stats', store, '--json'])).live).toBe(9000);
+    const more = [...small.slice(2), '--rows', '100', '--first', '9000', '--unsettled'];
+    await ok([...here, 'bench', store, ...more]);
+    await ok([...there(), 'check', store, '--deep']);
+    expect(JSON.parse(await ok([...there(), 'stats', store, '--json'])).live).toBe(9100);
   });
 }
 
-test('the golden stores that are made there are those that are made here, byte for byte', () => {
+test('the golden stores that are made there are those that are made here, byte for byte', async () => {
   const folders = ['here', 'there'].map((name) => join(at.folder, `golden-${name}`));
   for (const folder of folders) mkdirSync(folder);
-  ok([resolve('build/host/make_golden'), folders[0]]);
-  ok([...emulated(), join(BUILD, 'make_golden'), folders[1]]);
+  await ok([resolve('build/host/make_golden'), folders[0]]);
+  await ok([...emulated(), join(BUILD, 'make_golden'), folders[1]]);
   const names = readdirSync(folders[0]).sort();
   expect(names.length).toBeGreaterThan(10);
   expect(readdirSync(folders[1]).sort()).toEqual(names);
@@ -77,11 +78,11 @@ test('the golden stores that are made there are those that are made here, byte f
   }
 });
 
-test('golden files made there are opened by the tests here', () => {
+test('golden files made there are opened by the tests here', async () => {
   // The tests read native/test/golden below the folder they run in.
   const root = join(at.folder, 'root');
   mkdirSync(join(root, 'native/test'), { recursive: true });
   cpSync(join(at.folder, 'golden-there'), join(root, 'native/test/golden'), { recursive: true });
   const words = [resolve('build/host/native_test'), '--filter', 'golden_test'];
-  expect(ok(words, { cwd: root })).toMatch(/^[1-9]\d* passed, 0 failed/m);
+  expect(await ok(words, { cwd: root })).toMatch(/^[1-9]\d* passed, 0 failed/m);
 });

@@ -1,5 +1,5 @@
 // What the tests under qemu-user share: the target, its emulator, and folders that go at the end.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -42,17 +42,29 @@ export function emulated(cpu = target.cpus.at(-1)) {
   return [QEMU, '-cpu', cpu, '-L', `/usr/${target.triplet}`];
 }
 
-/** Runs; { status, stdout, stderr }. What could not be started, or was killed, is an error. */
-export function run(words, options = {}) {
-  const [program, ...rest] = words;
-  const result = spawnSync(program, rest, { encoding: 'utf8', maxBuffer: 1 << 28, ...options });
-  if (result.error !== undefined) throw result.error;
-  if (result.signal !== null) throw new Error(`${words.join(' ')}: ${result.signal}`);
-  return result;
+/**
+ * Runs; { status, stdout, stderr }. What could not be started, or was killed, is an error. Not
+ * synchronous: vitest gives up on a worker whose loop stands still for a minute.
+ */
+export function run([program, ...words], { input = '', ...options } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, words, { ...options, stdio: 'pipe' });
+    const parts = { stdout: [], stderr: [] };
+    for (const name of ['stdout', 'stderr']) child[name].on('data', (part) => parts[name].push(part));
+    // It may end without reading its stdin.
+    child.stdin.on('error', () => {});
+    child.stdin.end(input);
+    child.once('error', reject);
+    child.once('close', (status, signal) => {
+      const text = (name) => Buffer.concat(parts[name]).toString('utf8');
+      if (signal !== null) reject(new Error(`${program} ${words.join(' ')}: ${signal}`));
+      else resolve({ status, stdout: text('stdout'), stderr: text('stderr') });
+    });
+  });
 }
 
-export function ok(words, options) {
-  const result = run(words, options);
+export async function ok(words, options) {
+  const result = await run(words, options);
   if (result.status !== 0) {
     throw new Error(`${words.join(' ')}: exit ${result.status}\n${result.stdout}${result.stderr}`);
   }
@@ -73,7 +85,8 @@ export function scratch() {
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-/** Highest version of each symbol set that an ELF file needs: { GLIBC: '2.28', GLIBCXX: '3.4.21' }. */
+/** Highest version of each symbol set that an ELF file needs: { GLIBC: '2.28', GLIBCXX: '3.4.21' }.
+ * */
 export function neededVersions(path) {
   const symbols = execFileSync('nm', ['-D', '--with-symbol-versions', path], {
     encoding: 'utf8',

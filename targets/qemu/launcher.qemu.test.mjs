@@ -1,6 +1,6 @@
-// The launcher with a small payload of its own: a script that the shell of this machine runs, so that
-// no emulated Node slows the tests of what matters here: only a complete, unaltered, private cache is
-// ever run.
+// The launcher with a small payload of its own: a script that the shell of this machine runs, so
+// that no emulated Node slows the tests of what matters here: only a complete, unaltered, private
+// cache is ever run.
 import { spawn } from 'node:child_process';
 import {
   chmodSync,
@@ -52,8 +52,8 @@ function folders() {
   return readdirSync(base).sort();
 }
 
-test('the first start extracts, the second runs the very same files, arguments and all', () => {
-  expect(start(['a', 'b c'])).toMatchObject({ status: 0, stdout: 'hello a b c\n' });
+test('the first start extracts, the second runs the very same files, arguments and all', async () => {
+  expect(await start(['a', 'b c'])).toMatchObject({ status: 0, stdout: 'hello a b c\n' });
   const [name, ...others] = folders();
   expect(others).toEqual([]);
   expect(statSync(base).mode & 0o777).toBe(0o700);
@@ -62,12 +62,12 @@ test('the first start extracts, the second runs the very same files, arguments a
     expect(statSync(join(base, name, file.path)).mode & 0o777).toBe(file.mode);
     expect(readFileSync(join(base, name, file.path)).equals(file.bytes)).toBe(true);
   }
-  expect(start().stdout).toBe('hello \n');
+  expect((await start()).stdout).toBe('hello \n');
   expect(statSync(join(base, name, 'run.sh')).ino).toBe(ino);
 });
 
-test('a cache with an altered, missing, longer, linked or open file is made anew, not run', () => {
-  start();
+test('a cache with an altered, missing, longer, linked or open file is made anew, not run', async () => {
+  await start();
   const [name] = folders();
   const folder = join(base, name);
   const word = join(folder, 'sub/word');
@@ -75,9 +75,9 @@ test('a cache with an altered, missing, longer, linked or open file is made anew
     altered: () => writeFileSync(word, 'HELLO\n'),
     longer: () => writeFileSync(word, 'hello\nmore\n'),
     missing: () => renameSync(word, join(folder, 'sub/other')),
-    linked: () => {
+    linked: async () => {
       renameSync(word, join(at.folder, 'word'));
-      run(['ln', '-s', join(at.folder, 'word'), word]);
+      await run(['ln', '-s', join(at.folder, 'word'), word]);
     },
     'open to others': () => chmodSync(word, 0o666),
     'of a bit that rotted far inside': () => {
@@ -87,8 +87,8 @@ test('a cache with an altered, missing, longer, linked or open file is made anew
     },
   };
   for (const [harm, does] of Object.entries(harms)) {
-    does();
-    expect(start().stdout, harm).toBe('hello \n');
+    await does();
+    expect((await start()).stdout, harm).toBe('hello \n');
     expect(folders(), harm).toEqual([name]);
     expect(statSync(word).mode & 0o777).toBe(0o600);
     expect(readFileSync(join(folder, 'sub/large')).equals(FILES[2].bytes)).toBe(true);
@@ -97,7 +97,7 @@ test('a cache with an altered, missing, longer, linked or open file is made anew
 
 // Method: a power cut leaves the files up to some byte, under the temporary name; the rename is the
 // last step. Every number of complete files, with and without a half of the next.
-test('whatever an interrupted extraction left is never run, and is gone after the next start', () => {
+test('whatever an interrupted extraction left is never run, and is gone after the next start', async () => {
   for (let complete = 0; complete <= FILES.length; complete++) {
     for (const half of [false, true]) {
       const left = join(base, `tmp.1-0000000${complete}`);
@@ -108,15 +108,15 @@ test('whatever an interrupted extraction left is never run, and is gone after th
       if (half && next !== undefined) {
         writeFileSync(join(left, next.path), next.bytes.subarray(0, next.bytes.length / 2));
       }
-      expect(start().stdout).toBe('hello \n');
+      expect((await start()).stdout).toBe('hello \n');
       expect(folders()).toHaveLength(1);
       // The same under the final name: as if the device had reordered what was synced.
       const [name] = folders();
       if (half && next !== undefined && next.bytes.length > 0) {
         writeFileSync(join(base, name, next.path), next.bytes.subarray(0, next.bytes.length / 2));
-        expect(start().stdout).toBe('hello \n');
+        expect((await start()).stdout).toBe('hello \n');
       }
-      run(['rm', '-rf', base]);
+      await run(['rm', '-rf', base]);
     }
   }
 });
@@ -137,11 +137,11 @@ test('a launcher that is killed while it extracts leaves nothing that a later on
   while (!begun() && child.exitCode === null) await new Promise((resolve) => setImmediate(resolve));
   child.kill('SIGKILL');
   await ended;
-  expect(start().stdout).toBe('hello \n');
+  expect((await start()).stdout).toBe('hello \n');
   expect(folders()).toHaveLength(1);
 });
 
-test('an executable that was cut short or altered says so, and leaves no cache', () => {
+test('an executable that was cut short or altered says so, and leaves no cache', async () => {
   const whole = readFileSync(program);
   const launcherBytes = readFileSync(join(BUILD, 'launcher')).length;
   const altered = (place) => {
@@ -161,7 +161,7 @@ test('an executable that was cut short or altered says so, and leaves no cache',
   for (const [harm, bytes] of Object.entries(harms)) {
     const path = join(at.folder, 'harmed');
     writeFileSync(path, bytes, { mode: 0o755 });
-    const { status, stdout, stderr } = start([], {}, path);
+    const { status, stdout, stderr } = await start([], {}, path);
     expect(status, harm).toBe(1);
     expect(stdout, harm).toBe('');
     expect(stderr, harm).toMatch(/damaged/);
@@ -169,7 +169,7 @@ test('an executable that was cut short or altered says so, and leaves no cache',
   }
 });
 
-test('a manifest that names a file outside the cache is refused', () => {
+test('a manifest that names a file outside the cache is refused', async () => {
   const [inside] = FILES;
   expect(() => pack(Buffer.alloc(0), COMMAND, [{ ...inside, path: '../run.sh' }], 1)).toThrow();
   // A packer that would write it: the same number of bytes, so that the trailer still fits.
@@ -177,45 +177,45 @@ test('a manifest that names a file outside the cache is refused', () => {
   const place = bytes.indexOf(' sub/word\n');
   bytes.write(' ../aword\n', place);
   writeFileSync(program, bytes, { mode: 0o755 });
-  expect(start()).toMatchObject({ status: 1, stdout: '' });
+  expect(await start()).toMatchObject({ status: 1, stdout: '' });
   expect(existsSync(join(at.folder, 'aword'))).toBe(false);
 });
 
-test('a cache folder that others may write to is refused, and so is one below such a folder', () => {
+test('a cache folder that others may write to is refused, and so is one below such a folder', async () => {
   mkdirSync(base);
   chmodSync(base, 0o777);
-  expect(start()).toMatchObject({ status: 1, stdout: '' });
+  expect(await start()).toMatchObject({ status: 1, stdout: '' });
   expect(folders()).toEqual([]);
   const open = join(at.folder, 'open');
   mkdirSync(open);
   chmodSync(open, 0o777);
-  expect(start([], { RVE_CACHE_DIR: join(open, 'cache') }).stderr).toMatch(/written by others/);
+  expect((await start([], { RVE_CACHE_DIR: join(open, 'cache') })).stderr).toMatch(/written by others/);
   const link = join(at.folder, 'link');
-  run(['ln', '-s', open, link]);
-  expect(start([], { RVE_CACHE_DIR: link }).status).toBe(1);
+  await run(['ln', '-s', open, link]);
+  expect((await start([], { RVE_CACHE_DIR: link })).status).toBe(1);
 });
 
-test('a place that cannot be used is passed over for the next, and all are named if none can', () => {
+test('a place that cannot be used is passed over for the next, and all are named if none can', async () => {
   const file = join(at.folder, 'file');
   writeFileSync(file, '');
   const home = join(at.folder, 'home');
   mkdirSync(home);
   const env = { RVE_CACHE_DIR: '', XDG_CACHE_HOME: file, HOME: home };
-  expect(start([], env).stdout).toBe('hello \n');
+  expect((await start([], env)).stdout).toBe('hello \n');
   expect(readdirSync(join(home, '.cache/ruvector-edge'))).toHaveLength(1);
-  const { status, stderr } = start([], { RVE_CACHE_DIR: join(file, 'cache') });
+  const { status, stderr } = await start([], { RVE_CACHE_DIR: join(file, 'cache') });
   expect(status).toBe(1);
   expect(stderr).toMatch(/Not a directory/);
   expect(stderr).toMatch(/Try: RVE_CACHE_DIR=/);
 });
 
-test('on a file system mounted noexec nothing is extracted, and the message says why', () => {
+test('on a file system mounted noexec nothing is extracted, and the message says why', async () => {
   const mount = join(at.folder, 'mount');
   mkdirSync(mount);
   const script = 'mount -t tmpfs -o noexec,mode=700 none "$0" || exit 77; exec "$@"';
   const env = { PATH: process.env.PATH, RVE_CACHE_DIR: join(mount, 'cache') };
   const words = ['unshare', '-Urm', 'sh', '-c', script, mount, ...emulated(), program];
-  const { status, stderr } = run(words, { env });
+  const { status, stderr } = await run(words, { env });
   expect(status, 'a mount in a user namespace').not.toBe(77);
   expect(status).toBe(1);
   expect(stderr).toMatch(/noexec/);
@@ -232,7 +232,7 @@ test('a newer version removes the cache of an older one, but not while that one 
   const child = spawn(qemu, words, { env, stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   await new Promise((resolve) => child.stdout.once('data', resolve));
-  expect(start().stdout).toBe('hello \n');
+  expect((await start()).stdout).toBe('hello \n');
   expect(folders()).toHaveLength(2);
   child.stdin.end('go\n');
   await ended;
@@ -240,16 +240,16 @@ test('a newer version removes the cache of an older one, but not while that one 
     file.path === 'sub/word' ? { ...file, bytes: Buffer.from('third\n') } : file,
   );
   writeProgram(third);
-  expect(start().stdout).toBe('third \n');
+  expect((await start()).stdout).toBe('third \n');
   expect(folders()).toHaveLength(1);
 });
 
-test('with RVE_CACHE_VERIFY=quick sizes, owners and modes still must be right', () => {
-  start();
+test('with RVE_CACHE_VERIFY=quick sizes, owners and modes still must be right', async () => {
+  await start();
   const [name] = folders();
   const word = join(base, name, 'sub/word');
   writeFileSync(word, 'longer\n');
-  expect(start([], { RVE_CACHE_VERIFY: 'quick' }).stdout).toBe('hello \n');
+  expect((await start([], { RVE_CACHE_VERIFY: 'quick' })).stdout).toBe('hello \n');
   writeFileSync(word, 'HELLO\n');
-  expect(start([], { RVE_CACHE_VERIFY: 'quick' }).stdout).toBe('HELLO \n');
+  expect((await start([], { RVE_CACHE_VERIFY: 'quick' })).stdout).toBe('HELLO \n');
 });

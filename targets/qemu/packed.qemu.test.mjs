@@ -1,5 +1,5 @@
-// The packed executables, as a board runs them but for the kernel: the command line, the daemon, the
-// addons inside, and what they need of a board.
+// The packed executables, as a board runs them but for the kernel: the command line, the daemon,
+// the addons inside, and what they need of a board.
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -39,28 +39,28 @@ const EXECUTABLES = target.packed.map((file) => {
 for (const { file, words, sea } of EXECUTABLES) {
   const it = !sea && !binfmtWorks && mayLackBinfmt ? test.skip : test;
 
-  it(`${file} stores, asks, checks and tells its statistics`, () => {
+  it(`${file} stores, asks, checks and tells its statistics`, async () => {
     const store = join(at.folder, `${file}.rve`);
     const lines = '{"v":[1,0,0],"label":"idle"}\n{"v":[0,1,0],"label":"worn","payload":{"a":1}}\n';
     const version = JSON.parse(readFileSync('package.json', 'utf8')).version;
-    expect(ok([...words, 'version'], { env })).toContain(version);
-    ok([...words, 'insert', store, '--dims', '3'], { env, input: lines });
+    expect(await ok([...words, 'version'], { env })).toContain(version);
+    await ok([...words, 'insert', store, '--dims', '3'], { env, input: lines });
     const query = [...words, 'query', store, '--vector', '0.1,0.9,0', '-k', '2', '--json'];
-    expect(JSON.parse(ok(query, { env })).ids).toEqual([1, 0]);
-    expect(JSON.parse(ok([...words, 'check', store, '--deep', '--json'], { env }))).toMatchObject({
+    expect(JSON.parse(await ok(query, { env })).ids).toEqual([1, 0]);
+    expect(JSON.parse(await ok([...words, 'check', store, '--deep', '--json'], { env }))).toMatchObject({
       ok: true,
       lost: 0,
     });
-    expect(ok([...words, 'export', store], { env })).toContain('"payload":{"a":1}');
+    expect(await ok([...words, 'export', store], { env })).toContain('"payload":{"a":1}');
     // The other way round: the machine's own tool reads what the board's Node has written.
-    expect(JSON.parse(ok([HOST_CORE, 'stats', store, '--json']))).toMatchObject({ live: 2 });
-    expect(run([...words, 'query', store], { env }).status).toBe(2);
+    expect(JSON.parse(await ok([HOST_CORE, 'stats', store, '--json']))).toMatchObject({ live: 2 });
+    expect((await run([...words, 'query', store], { env })).status).toBe(2);
   });
 
   it(`${file} serves: it takes records over MQTT until it is told to stop`, async () => {
     const folder = join(at.folder, `serve-${file}`);
     const [program, ...rest] = [...words, 'serve', '--sim', 'bearing'];
-    ok(['mkdir', folder]);
+    await ok(['mkdir', folder]);
     writeFileSync(join(folder, 'rve.toml'), '[mqtt]\nport = 0\n');
     const child = spawn(program, rest, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
@@ -98,21 +98,22 @@ test('no executable needs a newer C or C++ library than its budget says', () => 
   }
 });
 
-test('launcher and rve-core are static: they need no library at all', () => {
+test('launcher and rve-core are static: they need no library at all', async () => {
   for (const file of ['rve-core', 'launcher']) {
-    const text = ok(['readelf', '-dl', join(BUILD, file)]);
+    const text = await ok(['readelf', '-dl', join(BUILD, file)]);
     expect(text, file).not.toMatch(/\(NEEDED\)/);
     expect(text, file).not.toMatch(/interpreter/);
   }
 });
 
-test('the addon of serialport loads in the Node that it is packed with', () => {
+test('the addon of serialport loads in the Node that it is packed with', async () => {
   const node =
     name === 'arm64'
       ? [...emulated(), join(BUILD, 'stripped/node')]
       : [...emulated().slice(0, -1), join(BUILD, 'sysroot'), join(BUILD, 'sysroot/usr/bin/node')];
-  const script = `console.log(Object.keys(require(${JSON.stringify(join(BUILD, 'stripped/serialport.node'))})).join())`;
-  expect(ok([...node, '-e', script])).toMatch(/\bopen\b/);
+  const addon = JSON.stringify(join(BUILD, 'stripped/serialport.node'));
+  const script = `console.log(Object.keys(require(${addon})).join())`;
+  expect(await ok([...node, '-e', script])).toMatch(/\bopen\b/);
 });
 
 test('the program is extracted into no place but the one that was given', () => {

@@ -1,5 +1,5 @@
-// What an executable may cost on its board, and what it was last measured to cost: budget.json of each
-// target. Bytes are gates: 10 % above what is allowed fails. Times depend on the machine that
+// What an executable may cost on its board, and what it was last measured to cost: budget.json of
+// each target. Bytes are gates: 10 % above what is allowed fails. Times depend on the machine that
 // emulates: they are printed, warn at twice what is allowed, and never fail.
 
 /** Above what is allowed, as a share. */
@@ -26,8 +26,8 @@ function shown(name, value) {
 }
 
 /**
- * Compares measured figures with a budget: { lines, failures, unknown }. Figures that the budget lacks
- * are failures: nothing is measured in vain.
+ * Compares measured figures with a budget: { lines, failures, unknown }. Figures that the budget
+ * lacks are failures: nothing is measured in vain.
  */
 export function judge(budget, measured) {
   checkShape(budget);

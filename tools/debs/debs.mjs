@@ -1,11 +1,12 @@
 // Debian packages of another suite or architecture, without touching this machine's apt: a private
-// apt root below build/, fed from the mirrors that this machine's own sources name, and its keyrings.
+// apt root below build/, fed from the mirrors that this machine's own sources name, and its
+// keyrings.
 //
 //   node tools/debs/main.mjs LOCK FOLDER           fetch what LOCK pins, unpack it into FOLDER
 //   node tools/debs/main.mjs LOCK FOLDER --update  pin the newest versions of LOCK's `packages`
 //
-// A lock pins each package by version and SHA256: what goes into an executable of a board must be the
-// same bytes tomorrow. apt's signatures say where they come from, the lock says which they are.
+// A lock pins each package by version and SHA256: what goes into an executable of a board must be
+// the same bytes tomorrow. apt's signatures say where they come from, the lock says which they are.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -16,6 +17,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -149,8 +151,11 @@ export function unpack(debs, folder) {
   mkdirSync(join(part, 'usr/lib'), { recursive: true });
   for (const deb of debs) {
     // Through tar: dpkg-deb -x would replace the link /lib by a folder.
-    execFileSync('/bin/sh', ['-c', 'dpkg-deb --fsys-tarfile "$0" | tar -x -C "$1" --keep-directory-symlink', deb, part]);
+    const script = 'dpkg-deb --fsys-tarfile "$0" | tar -x -C "$1" --keep-directory-symlink';
+    execFileSync('/bin/sh', ['-c', script, deb, part]);
   }
+  // Debian 13 has no /lib of its own in any package, but every loader's path begins with it.
+  if (!existsSync(join(part, 'lib'))) symlinkSync('usr/lib', join(part, 'lib'));
   rmSync(folder, { recursive: true, force: true });
   renameSync(part, folder);
 }

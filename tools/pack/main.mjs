@@ -27,9 +27,9 @@ const TARGETS = {
 const ADDON = 'ruvector_edge.node';
 const SERIAL = 'serialport.node';
 
-const options = Object.fromEntries(
-  ['method', 'target', 'out', 'addon', 'serial', 'node', 'sysroot', 'launcher', 'shim', 'level'].map((name) => [name, { type: 'string' }]),
-);
+const NAMES = ['method', 'target', 'out', 'addon', 'serial', 'node', 'sysroot', 'launcher', 'shim',
+  'level'];
+const options = Object.fromEntries(NAMES.map((name) => [name, { type: 'string' }]));
 
 function need(values, ...names) {
   for (const name of names) {

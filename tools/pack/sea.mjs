@@ -11,32 +11,32 @@ const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 /**
  * @param {{ work: string, script: string, assets: Record<string, string>, builder: string,
  *           node: string, out: string }} plan
- * `builder`: a Node of this machine, of the very version of `node`: what another one writes the base
- * cannot read. No code cache: only the board's own Node could make it, and it would be other bytes
- * each time. `node` is stripped already: later strip would take the blob for rubbish.
+ * `builder`: a Node of this machine, of the very version of `node`: what another one writes the
+ * base cannot read. No code cache: only the board's own Node could make it, and it would be other
+ * bytes each time. `node` is stripped already: later strip would take the blob for rubbish.
  */
 export async function packSea(plan) {
   mkdirSync(plan.work, { recursive: true });
-  const main = join(plan.work, 'app.cjs');
-  const blob = join(plan.work, 'app.blob');
-  const config = join(plan.work, 'sea.json');
-  const base = join(plan.work, 'base');
-  writeFileSync(main, plan.script);
+  const at = (name) => join(plan.work, name);
+  const base = at('base');
+  writeFileSync(at('app.cjs'), plan.script);
+  // Node writes the name of `main` into the blob: relative, or it would tell where this was built.
   writeFileSync(
-    config,
+    at('sea.json'),
     JSON.stringify({
-      main,
-      output: blob,
+      main: 'app.cjs',
+      output: 'app.blob',
       disableExperimentalSEAWarning: true,
       useSnapshot: false,
       useCodeCache: false,
       assets: plan.assets,
     }),
   );
-  execFileSync(plan.builder, ['--experimental-sea-config', config], { stdio: 'pipe' });
+  const options = { cwd: plan.work, stdio: 'pipe' };
+  execFileSync(plan.builder, ['--experimental-sea-config', 'sea.json'], options);
   copyFileSync(plan.node, base);
   await quietly(() =>
-    require('postject').inject(base, 'NODE_SEA_BLOB', readFileSync(blob), { sentinelFuse: FUSE }),
+    require('postject').inject(base, 'NODE_SEA_BLOB', readFileSync(at('app.blob')), { sentinelFuse: FUSE }),
   );
   renameSync(base, plan.out);
   rmSync(plan.work, { recursive: true });
