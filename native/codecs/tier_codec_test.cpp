@@ -346,7 +346,7 @@ TEST(constant_huge_and_tiny_vectors_come_back_at_their_own_scale) {
   const double limits[] = {1e-6, 2e-3, 0.1, 0.8};
   for (const bool constant : {false, true}) {
     std::vector<float> base(128);
-    for (float& v : base) v = constant ? 1.0f : gaussian(random);
+    for (float& v : base) v = constant ? 1.0f : static_cast<float>(gaussian(random));
     const auto book = TierCodebook::dataFree({.dims = 128, .seed = random.next()});
     size_t at = 0;
     for (const Tier tier : kTiers) {
