@@ -61,7 +61,8 @@ function ownFigures(report, set, own, peers) {
   report.figure('  build, to settled', 'vec/s', [own.settledRate]);
   if (graphs.length > 0) {
     const to = own.settledRate / best;
-    report.figure('  ratio of it to the fastest build of a peer that reaches 0.95', 'x', [to], ['>=', RATIO_MIN]);
+    const what = '  ratio of it to the fastest build of a peer that reaches 0.95';
+    report.figure(what, 'x', [to], ['>=', RATIO_MIN]);
   }
   const cold = own.cold?.answeredMs ?? [];
   report.figure('  cold open to first answer', 'ms', cold, ['<', COLD_MS_MAX]);

@@ -75,7 +75,7 @@ const filesOf = (folder) =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
 
-/** Sizes of all files in a folder and below, bytes; holes count. */
+/** What all files in a folder and below take on the disk, bytes: their blocks. Holes take none. */
 export const folderBytes = (folder) =>
   filesOf(folder).reduce((sum, path) => sum + 512 * statSync(path).blocks, 0);
 

@@ -162,7 +162,7 @@ Status PosixFile::sync() {
   } while (result != 0 && errno == EINTR);
   if (result != 0) return posixStatus(errno, "Cannot sync", path_);
   // On a file system that was remounted read-only by force (sysrq u) ext4 writes nothing, and still
-  // reports success. About 1 us, beside a sync.
+  // reports success. One system call more, beside a sync.
   struct statvfs mount;
   if (fstatvfs(fd_, &mount) == 0 && (mount.f_flag & ST_RDONLY) != 0) {
     return posixStatus(EROFS, "Cannot sync", path_);
