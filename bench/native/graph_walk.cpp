@@ -158,14 +158,14 @@ struct BuildTime {
   double cpu = 0;
 };
 
-GraphBytes build(const NavSpace& space, const GraphParams& params, uint32_t threads,
+LargeBytes build(const NavSpace& space, const GraphParams& params, uint32_t threads,
                  BuildTime* time) {
   GraphBuilder builder;
   if (!builder.begin(space, params).ok()) std::abort();
   const double wall = secondsOf(CLOCK_MONOTONIC);
   const double cpu = secondsOf(CLOCK_PROCESS_CPUTIME_ID);
   while (!builder.done()) builder.stepParallel(10000, threads, nullptr);
-  GraphBytes out = builder.finish();
+  LargeBytes out = builder.finish();
   *time = {secondsOf(CLOCK_MONOTONIC) - wall, secondsOf(CLOCK_PROCESS_CPUTIME_ID) - cpu};
   return out;
 }
@@ -213,8 +213,8 @@ int run(int argc, char** argv) {
 
   BuildTime serial;
   BuildTime parallel;
-  const GraphBytes graph = build(set.space, params, 1, &serial);
-  const GraphBytes together = build(set.space, params, 2, &parallel);
+  const LargeBytes graph = build(set.space, params, 1, &serial);
+  const LargeBytes together = build(set.space, params, 2, &parallel);
   GraphView view;
   GraphView together_view;
   GraphAudit audit;
@@ -237,7 +237,7 @@ int run(int argc, char** argv) {
   (void)adopter.finish();
   std::printf("adopted unchanged: %.2f us a row\n",
               (cpuSeconds() - adopt_start) / set.rows() * 1e6);
-  GraphBytes packed;
+  LargeBytes packed;
   GraphView packed_view;
   const double pack_start = cpuSeconds();
   if (!packGraph(view, &packed).ok()) return 1;

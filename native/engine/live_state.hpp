@@ -80,6 +80,7 @@ class LiveState {
 
  private:
   void prefetchTail();
+  void prefetchParts();
   void prefetchSegments();
   Status replayLog();
   Status restoreSegments();

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/large_bytes.hpp"
 #include "engine/compaction_pick.hpp"
 
 namespace rve {
@@ -88,10 +89,12 @@ void Maintenance::threadMain() {
     Status status;
     do {
       did = false;
+      const uint64_t built_before = built();
       // Somebody waits for the end of it all: merging first saves every row the links in between.
       status = store_->latched()   ? store_->latchStatus()
                : !waiters.empty() ? settleDown(&did)
                                   : runOne(&did);
+      if (built() != built_before) returnFreedMemory();
       if (status.ok() && !did && waiters.empty()) calibrateIfExpected(&did);
     } while (status.ok() && did && !stopping_.load(std::memory_order_acquire));
     committer_->setSealStuck(status.code() == Code::kNoSpace);
@@ -107,6 +110,12 @@ void Maintenance::threadMain() {
                        [this] { return woken_ || stopping_; });
     }
   }
+}
+
+uint64_t Maintenance::built() const {
+  return stats_.links.load(std::memory_order_relaxed) +
+         stats_.compactions.load(std::memory_order_relaxed) +
+         stats_.recompressions.load(std::memory_order_relaxed);
 }
 
 bool Maintenance::tailIsDue(uint32_t rows) const {
@@ -411,7 +420,6 @@ void Maintenance::calibrate(bool* did) {
 // id.
 Status Maintenance::orderRows(const Segments& inputs, const TierPlan* plan,
                               std::vector<RowRef>* rows) const {
-  std::vector<uint64_t> ids;
   for (uint32_t i = 0; i < inputs.size(); i++) {
     const Segment& segment = *inputs[i];
     for (uint32_t row = 0; row < segment.rows(); row++) {

@@ -47,6 +47,8 @@ class Maintenance {
   // Runs the most urgent job; *did: whether there was one.
   Status runOne(bool* did);
   bool tailIsDue(uint32_t rows) const;
+  // Graphs made so far.
+  uint64_t built() const;
   Status freeze(bool* did);
   Status link(bool* did);
   Status compact(bool settling, bool* did);

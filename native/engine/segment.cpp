@@ -11,6 +11,10 @@ bool verifyPages(void* context, uint64_t page, uint64_t count) {
   return static_cast<const PartView*>(context)->verifyPages(page, count);
 }
 
+void fetchPages(void* context, uint64_t page, uint64_t count) {
+  static_cast<const PartView*>(context)->fetchPages(page, count);
+}
+
 Status bad(const SegmentEntry& entry, const char* what) {
   return Status(Code::kCorrupt, "segment " + std::to_string(entry.id) + ": " + what);
 }
@@ -75,6 +79,7 @@ Status Segment::openPart(const SegmentContext& context, PartKind kind, bool trus
   if ((*out)->rows() != entry_.rows || (*out)->dims() != dims_) {
     return bad(entry_, "a part has another number of rows or dimensions");
   }
+  (*out)->fetchThrough(context.file);
   return {};
 }
 
@@ -322,6 +327,16 @@ VectorRef Segment::vectorOf(uint32_t row) const {
   return {view_ + at, dtype};
 }
 
+void Segment::fetchRecords(const TierBlocks::Range& range, const uint32_t* rows,
+                           size_t count) const {
+  const uint32_t shift = vectors_->pageShift();
+  for (size_t i = 0; i < count; i++) {
+    const uint64_t at = range.offsetOf(rows[i]);
+    const uint64_t first = at >> shift, last = (at + range.stride - 1) >> shift;
+    vectors_->fetchPages(first, last - first + 1);
+  }
+}
+
 VectorRef Segment::prefetchVector(uint32_t row) const {
   if (tiers_ != nullptr) {
     const TierBlocks::Range& range = storedAt(row);
@@ -353,6 +368,12 @@ VectorRef Segment::prefetchVector(uint32_t row) const {
 
 uint64_t Segment::prefetchCodes(uint64_t bytes_max) const {
   if (unusable_) return 0;
+  if (linked_) {
+    const Bytes directory = graph_.packedLinks(0).directory(entry_.rows);
+    if (!directory.empty()) {
+      file_->prefetch(static_cast<uint64_t>(directory.data() - view_), directory.size());
+    }
+  }
   uint64_t at = 0, bytes = 0;
   if (tiers_ != nullptr && nav_ == nullptr) {
     const Bytes records = vectors_->section(SectionKind::kTierRecords);
@@ -458,14 +479,14 @@ bool Segment::graphIsWhole() const {
 
 PageGuard Segment::graphGuard() const {
   if (graph_part_->pageShift() != PageGuard::kPageShift) return {};
-  return {graph_part_->verifiedBits(), verifyPages,
+  return {graph_part_->verifiedBits(), verifyPages, fetchPages,
           const_cast<PartView*>(graph_part_.get()), graph_part_->offsetOf(SectionKind::kGraph)};
 }
 
 PageGuard Segment::recordsGuard() const {
   if (graph_part_->pageShift() != PageGuard::kPageShift) return {};
-  return {graph_part_->verifiedBits(), verifyPages, const_cast<PartView*>(graph_part_.get()),
-          graph_part_->offsetOf(SectionKind::kNavRecords)};
+  return {graph_part_->verifiedBits(), verifyPages, fetchPages,
+          const_cast<PartView*>(graph_part_.get()), graph_part_->offsetOf(SectionKind::kNavRecords)};
 }
 
 uint64_t Segment::verifyAll(std::vector<std::string>* damaged) const {

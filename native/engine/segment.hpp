@@ -95,6 +95,8 @@ class Segment {
   bool recordIsVerified(const TierBlocks::Range& range, uint32_t row) const {
     return vectors_->isVerified(range.offsetOf(row), range.stride);
   }
+  // Has the device read the records of these rows that were never read, at the same time.
+  void fetchRecords(const TierBlocks::Range& range, const uint32_t* rows, size_t count) const;
   // As vectorOf, if the row's bytes were verified before. If not: null, and they are being read
   // from the device, with what their checksum covers, when vectorOf asks for them.
   VectorRef prefetchVector(uint32_t row) const;

@@ -91,7 +91,7 @@ std::vector<SectionPlan> SegmentColumns::basePlan() const {
   const SectionPlan norms = short_norms_.empty()
                                 ? SectionPlan{SectionKind::kNorms, norms_.size() * 4}
                                 : SectionPlan{SectionKind::kShortNorms, short_norms_.size()};
-  return {{SectionKind::kCodes, code_bytes},
+  return {{SectionKind::kCodes, codes.bytes},
           {SectionKind::kIds, ids_.size()},
           {SectionKind::kTimes, times_.size()},
           {SectionKind::kSources, sources_.size()},
@@ -113,7 +113,7 @@ std::vector<SectionPlan> SegmentColumns::payloadPlan() const {
 
 Status SegmentColumns::writeBase(PartsWriter* writer, uint32_t rows, PartEntry* out) const {
   RVE_TRY(writer->begin(PartKind::kBase, rows, dims_, basePlan()));
-  if (codes != nullptr) RVE_TRY(writer->append(Bytes(codes->at, code_bytes)));
+  RVE_TRY(writer->append(codes.view()));
   for (const auto* column : {&ids_, &times_, &sources_, &labels_, &rows_by_id_}) {
     RVE_TRY(writer->append(*column));
   }

@@ -3,18 +3,10 @@
 #include <map>
 #include <memory>
 
+#include "base/large_bytes.hpp"
 #include "engine/row_source.hpp"
 
 namespace rve {
-
-// A buffer aligned to 64 bytes.
-struct AlignedBytes {
-  explicit AlignedBytes(size_t bytes) : storage(bytes + 64) {
-    at = storage.data() + (64 - addressOf(storage.data()) % 64) % 64;
-  }
-  std::vector<std::byte> storage;
-  std::byte* at;
-};
 
 class SegmentColumns {
  public:
@@ -32,8 +24,7 @@ class SegmentColumns {
   uint64_t payloadTotal() const { return payload_total_; }
 
   // The 1-bit codes and their centre, for a segment in pieces; empty in tiers.
-  std::unique_ptr<AlignedBytes> codes;
-  size_t code_bytes = 0;
+  LargeBytes codes;
   std::vector<float> code_centre;
 
   std::vector<SectionPlan> basePlan() const;

@@ -33,22 +33,20 @@ struct SegmentWriter::Pieces {
 };
 
 struct SegmentWriter::Graph {
-  std::unique_ptr<AlignedBytes> records;
-  uint64_t record_bytes = 0;
+  LargeBytes records;
   std::vector<float> centre;
-  GraphBytes bytes;
+  LargeBytes bytes;
 
   std::vector<SectionPlan> plan() const {
     // The graph first, on a page of its own: no flat link list straddles two pages then; a packed
     // one may (graph/view.hpp).
     return {{SectionKind::kGraph, bytes.bytes},
-            {SectionKind::kNavRecords, record_bytes},
+            {SectionKind::kNavRecords, records.bytes},
             {SectionKind::kNavCentre, centre.size() * 4}};
   }
   // What a walk over the tiers' records does not need.
   void dropRecords() {
-    records.reset();
-    record_bytes = 0;
+    records = {};
     centre.clear();
   }
 };
@@ -126,8 +124,8 @@ Status SegmentWriter::gather(const RowSource& source, std::vector<RowRef>* rows,
 Status SegmentWriter::encodeOneBit(const RowSource& source, const std::vector<RowRef>& rows,
                                    const SegmentJob& job, SegmentColumns* columns) {
   const BinaryCodec codec(context_.kind, *context_.rotation, columns->code_centre);
-  columns->code_bytes = codec.bytesFor(static_cast<uint32_t>(rows.size()));
-  columns->codes = std::make_unique<AlignedBytes>(columns->code_bytes);
+  columns->codes = LargeBytes::allocate(codec.bytesFor(static_cast<uint32_t>(rows.size())));
+  if (columns->codes.data == nullptr) return Status(Code::kNoMemory, "the codes of a segment");
   std::vector<float> floats(context_.dims), rotated(context_.rotation->paddedDims());
   for (uint32_t row = 0; row < rows.size(); row++) {
     if (row % kPollRows == 0 && !job.keep_going()) return Status(Code::kAborted, "stopped");
@@ -135,7 +133,7 @@ Status SegmentWriter::encodeOneBit(const RowSource& source, const std::vector<Ro
     if (!source.read(rows[row], &data)) return Status(Code::kCorrupt, "a row changed its mind");
     decodeVector(data.vector, context_.dims, floats.data());
     context_.rotation->apply(floats.data(), rotated.data());
-    codec.put(columns->codes->at, row, rotated.data());
+    codec.put(columns->codes.data.get(), row, rotated.data());
   }
   return {};
 }
@@ -146,8 +144,8 @@ Status SegmentWriter::buildGraph(const std::function<VectorRef(uint32_t)>& vecto
   notifyStep(job);
   const NavCodec codec(context_.kind, *context_.rotation, centre);
   out->centre = centre;
-  out->record_bytes = uint64_t{rows} * codec.recordBytes();
-  out->records = std::make_unique<AlignedBytes>(static_cast<size_t>(out->record_bytes));
+  out->records = LargeBytes::allocate(uint64_t{rows} * codec.recordBytes());
+  if (out->records.data == nullptr) return Status(Code::kNoMemory, "the records of a graph");
   std::vector<float> floats(context_.dims), rotated(context_.rotation->paddedDims());
   for (uint32_t row = 0; row < rows; row++) {
     if (row % kPollRows == 0 && !job.keep_going()) return Status(Code::kAborted, "stopped");
@@ -158,9 +156,9 @@ Status SegmentWriter::buildGraph(const std::function<VectorRef(uint32_t)>& vecto
       floats = centre;  // a damaged row keeps its place and is never returned
     }
     context_.rotation->apply(floats.data(), rotated.data());
-    codec.encode(rotated.data(), out->records->at + row * codec.recordBytes());
+    codec.encode(rotated.data(), out->records.data.get() + row * codec.recordBytes());
   }
-  const NavSpace space = codec.space(out->records->at, rows);
+  const NavSpace space = codec.space(out->records.data.get(), rows);
   GraphBuilder builder;
   Status begun = job.old_graph != nullptr
                      ? builder.beginFrom(space, job.graph, *job.old_graph, job.old_to_new)
@@ -182,7 +180,7 @@ Status SegmentWriter::buildGraph(const std::function<VectorRef(uint32_t)>& vecto
   if (!job.nav_records) out->dropRecords();
   GraphView flat;
   RVE_TRY(GraphView::open(out->bytes.view(), &flat));
-  GraphBytes packed;
+  LargeBytes packed;
   RVE_TRY(packGraph(flat, &packed));
   out->bytes = std::move(packed);
   return {};
@@ -321,9 +319,7 @@ Status SegmentWriter::writeGraph(PartsWriter* writer, const Graph& graph, uint32
                                  PartEntry* out) {
   RVE_TRY(writer->begin(PartKind::kGraph, rows, context_.dims, graph.plan()));
   RVE_TRY(writer->append(graph.bytes.view()));
-  if (graph.records != nullptr) {
-    RVE_TRY(writer->append(Bytes(graph.records->at, static_cast<size_t>(graph.record_bytes))));
-  }
+  RVE_TRY(writer->append(graph.records.view()));
   RVE_TRY(writer->append(bytesOf(graph.centre.data(), graph.centre.size())));
   return writer->end(out);
 }

@@ -63,7 +63,12 @@ void TierDistances::rangeDistances(const TierBlocks::Range& range, const uint32_
   uint32_t readable[kBatch];
   float distances[kBatch];
   size_t found = 0;
+  bool fetched = false;
   for (size_t i = 0; i < count; ++i) {
+    if (!fetched && !segment_.recordIsVerified(range, rows[i])) [[unlikely]] {
+      segment_.fetchRecords(range, rows + i, count - i);
+      fetched = true;
+    }
     if (!segment_.recordIsVerified(range, rows[i]) && !segment_.recordIsWhole(range, rows[i]))
         [[unlikely]] {
       out[places[i]] = FLT_MAX;

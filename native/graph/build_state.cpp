@@ -93,7 +93,7 @@ Status BuildState::layOut() {
     if (l > 0) at += 2 * roundUp(uint64_t{level.count} * 4, 64);
     at += roundUp(uint64_t{level.count} * level.slots * 4, 64);
   }
-  out_ = GraphBytes::allocate(at);
+  out_ = LargeBytes::allocate(at);
   if (out_.data == nullptr) return Status(Code::kNoMemory, "graph: links");
   std::memset(out_.data.get(), 0, kGraphLevel0Offset);
   entry_level_ = level_count_ - 1;
@@ -158,7 +158,7 @@ uint32_t BuildState::step(uint32_t rows_max, const std::atomic<bool>* stop) {
   return inserted;
 }
 
-GraphBytes BuildState::finish() {
+LargeBytes BuildState::finish() {
   reachAll();
   writeHeader();
   return std::move(out_);

@@ -21,7 +21,7 @@ class BuildState {
   uint32_t step(uint32_t rows_max, const std::atomic<bool>* stop);
   uint32_t stepParallel(uint32_t rows_max, uint32_t threads, const std::atomic<bool>* stop);
   uint32_t waiting() const { return waiting_; }
-  GraphBytes finish();
+  LargeBytes finish();
 
  private:
   struct Level {
@@ -136,7 +136,7 @@ class BuildState {
   NavSpace space_{};
   GraphParams params_;
   const Kernels* k_ = nullptr;
-  GraphBytes out_;
+  LargeBytes out_;
   Level levels_[kGraphLevelsMax];
   uint32_t level_count_ = 1;
   uint32_t entry_level_ = 0;  // of the finished graph

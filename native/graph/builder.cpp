@@ -60,9 +60,9 @@ uint32_t GraphBuilder::stepParallel(uint32_t rows_max, uint32_t threads,
 
 uint32_t GraphBuilder::rowsWaiting() const { return impl_ == nullptr ? 0 : impl_->waiting(); }
 
-GraphBytes GraphBuilder::finish() {
+LargeBytes GraphBuilder::finish() {
   RVE_ASSERT(impl_ != nullptr && done());
-  GraphBytes out = impl_->finish();
+  LargeBytes out = impl_->finish();
   impl_.reset();
   return out;
 }

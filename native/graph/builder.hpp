@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-#include "graph/graph_bytes.hpp"
+#include "base/large_bytes.hpp"
 #include "graph/search.hpp"
 #include "graph/view.hpp"
 #include "kernels/nav.hpp"
@@ -62,7 +62,7 @@ class GraphBuilder {
   bool done() const { return rowsWaiting() == 0; }
 
   // Hands over the bytes and leaves the builder empty. Requires: done().
-  GraphBytes finish();
+  LargeBytes finish();
 
  private:
   class Impl;

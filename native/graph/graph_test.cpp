@@ -1,6 +1,7 @@
 // Build, search, audit, merge, hostile bytes.
 #include <set>
 
+#include "graph/pack.hpp"
 #include "graph/test_kit.hpp"
 
 namespace rve {
@@ -11,7 +12,7 @@ using namespace graph_test;
 TEST(a_graph_search_finds_the_nearest_rows_and_every_row_is_in_reach) {
   SplitMix random(11);
   const Grid grid = clustered(random, 5000);
-  const GraphBytes graph = build(grid.space(), {.links = 16, .ef_construction = 64, .seed = 3});
+  const LargeBytes graph = build(grid.space(), {.links = 16, .ef_construction = 64, .seed = 3});
   const GraphView view = open(graph);
   GraphAudit audit;
   REQUIRE_OK(auditGraph(view, &audit));
@@ -26,7 +27,7 @@ TEST(a_graph_of_any_small_size_answers_exactly) {
   SplitMix random(12);
   for (const uint32_t rows : {1u, 2u, 3u, 17u, 100u, 512u}) {
     const Grid grid = clustered(random, rows);
-    const GraphBytes graph = build(grid.space(), {.links = 4, .ef_construction = 8, .seed = 3});
+    const LargeBytes graph = build(grid.space(), {.links = 4, .ef_construction = 8, .seed = 3});
     const GraphView view = open(graph);
     std::vector<int8_t> values(kDims);
     const NavQueryView query = navQueryFromRow(grid.space(), rows / 2, values.data());
@@ -44,7 +45,7 @@ TEST(a_graph_of_any_small_size_answers_exactly) {
 TEST(a_result_is_sorted_without_repeats_and_no_longer_than_ef) {
   SplitMix random(13);
   const Grid grid = clustered(random, 2000);
-  const GraphBytes graph = build(grid.space(), {});
+  const LargeBytes graph = build(grid.space(), {});
   const GraphView view = open(graph);
   std::vector<int8_t> values(kDims);
   for (uint32_t q = 0; q < 20; ++q) {
@@ -63,7 +64,7 @@ TEST(a_result_is_sorted_without_repeats_and_no_longer_than_ef) {
 TEST(a_filter_withholds_rows_but_does_not_stop_the_walk) {
   SplitMix random(14);
   const Grid grid = clustered(random, 5000);
-  const GraphBytes graph = build(grid.space(), {.links = 16, .ef_construction = 64, .seed = 3});
+  const LargeBytes graph = build(grid.space(), {.links = 16, .ef_construction = 64, .seed = 3});
   const GraphView view = open(graph);
   GraphSearchParams params = withEf(32);
   params.filter.accept = EvenRows::accept;
@@ -81,7 +82,7 @@ TEST(the_same_seed_and_records_give_the_same_bytes_whatever_the_steps) {
   SplitMix random(15);
   const Grid grid = clustered(random, 1500);
   const GraphParams params{.links = 8, .ef_construction = 40, .seed = 5};
-  const GraphBytes a = build(grid.space(), params);
+  const LargeBytes a = build(grid.space(), params);
   GraphBuilder builder;
   REQUIRE_OK(builder.begin(grid.space(), params));
   std::atomic<bool> stop{true};
@@ -90,11 +91,11 @@ TEST(the_same_seed_and_records_give_the_same_bytes_whatever_the_steps) {
   CHECK_EQ(builder.step(1, &stop), 1u);
   CHECK_EQ(builder.rowsWaiting(), 1499u);
   while (!builder.done()) builder.step(1000, &stop);
-  const GraphBytes b = builder.finish();
+  const LargeBytes b = builder.finish();
   CHECK(a.bytes == b.bytes && std::equal(a.data.get(), a.data.get() + a.bytes, b.data.get()));
   GraphParams other = params;
   other.seed = 6;
-  const GraphBytes c = build(grid.space(), other);
+  const LargeBytes c = build(grid.space(), other);
   CHECK(a.bytes != c.bytes || !std::equal(a.data.get(), a.data.get() + a.bytes, c.data.get()));
   CHECK(a.bytes + 1500 * 6 <= GraphBuilder::bytesNeeded(1500, params));
 }
@@ -108,7 +109,7 @@ TEST(thousands_of_equal_rows_stay_in_reach_and_do_not_hide_the_others) {
     grid.addCopy(source, 3);
     if (copy % 3 == 0) grid.addCopy(source, 700);
   }
-  const GraphBytes graph = build(grid.space(), {.links = 8, .ef_construction = 40, .seed = 1});
+  const LargeBytes graph = build(grid.space(), {.links = 8, .ef_construction = 40, .seed = 1});
   const GraphView view = open(graph);
   GraphAudit audit;
   REQUIRE_OK(auditGraph(view, &audit));
@@ -120,7 +121,7 @@ TEST(thousands_of_equal_rows_stay_in_reach_and_do_not_hide_the_others) {
 struct Merge {
   Grid grid;
   std::vector<uint32_t> old_to_new;
-  GraphBytes graph;
+  LargeBytes graph;
 };
 
 // The old rows that survive, `dead_of_8` in 8 of them being dead, interleaved with `added` new
@@ -152,7 +153,7 @@ TEST(a_merge_that_reuses_lists_keeps_recall_with_none_few_and_most_rows_dead) {
     (row < 4500 ? old_grid : added).addCopy(grid, row);
   }
   const GraphParams params{.links = 12, .ef_construction = 64, .seed = 5};
-  const GraphBytes old_graph = build(old_grid.space(), params);
+  const LargeBytes old_graph = build(old_grid.space(), params);
   const GraphView old = open(old_graph);
   for (const uint32_t dead_of_8 : {0u, 1u, 4u, 7u}) {
     const Merge merged = merge(old_grid, old, added, dead_of_8, params);
@@ -182,7 +183,7 @@ TEST(crowds_of_equal_rows_at_small_m_give_sound_graphs_merge_after_merge) {
                              .ef_construction = 4 + static_cast<uint32_t>(seed % 13),
                              .seed = seed};
     Grid grid = rows_of(200 + 100 * static_cast<uint32_t>(seed % 7));
-    GraphBytes graph = build(grid.space(), params);
+    LargeBytes graph = build(grid.space(), params);
     for (uint32_t round = 0; round < 4; ++round) {
       const GraphView view = open(graph);
       GraphAudit audit;
@@ -211,7 +212,7 @@ TEST(a_merge_from_a_bad_graph_or_map_is_refused) {
   SplitMix random(18);
   const Grid grid = clustered(random, 600);
   const GraphParams params{.links = 8, .ef_construction = 20, .seed = 5};
-  const GraphBytes graph = build(grid.space(), params);
+  const LargeBytes graph = build(grid.space(), params);
   const GraphView view = open(graph);
   std::vector<uint32_t> map(600);
   for (uint32_t row = 0; row < 600; ++row) map[row] = row;
@@ -236,7 +237,7 @@ TEST(a_merge_from_a_bad_graph_or_map_is_refused) {
 TEST(every_wrong_header_field_is_refused) {
   SplitMix random(19);
   const Grid grid = clustered(random, 700);
-  const GraphBytes graph = build(grid.space(), {.links = 8, .ef_construction = 20, .seed = 5});
+  const LargeBytes graph = build(grid.space(), {.links = 8, .ef_construction = 20, .seed = 5});
   REQUIRE(open(graph).levels() >= 2);
   const MutableBytes bytes{graph.data.get(), graph.bytes};
   GraphView view;
@@ -262,7 +263,7 @@ TEST(every_wrong_header_field_is_refused) {
 TEST(hostile_graph_and_record_bytes_never_crash_or_leave_the_row_range) {
   SplitMix random(test::seed());
   Grid grid = clustered(random, 800);
-  const GraphBytes good = build(grid.space(), {.links = 8, .ef_construction = 20, .seed = 5});
+  const LargeBytes good = build(grid.space(), {.links = 8, .ef_construction = 20, .seed = 5});
   std::vector<std::byte> saved(good.data.get(), good.data.get() + good.bytes);
   const std::vector<std::byte> saved_records = grid.records;
   std::vector<int8_t> values(kDims);
@@ -300,7 +301,7 @@ TEST(hostile_graph_and_record_bytes_never_crash_or_leave_the_row_range) {
 TEST(a_page_is_verified_at_first_touch_once_and_a_bad_one_is_skipped) {
   SplitMix random(20);
   const Grid grid = clustered(random, 3000);
-  const GraphBytes graph = build(grid.space(), {});
+  const LargeBytes graph = build(grid.space(), {});
   const GraphView view = open(graph);
   Pages links;
   Pages records;
@@ -331,6 +332,38 @@ TEST(a_page_is_verified_at_first_touch_once_and_a_bad_one_is_skipped) {
   const Answer degraded = search(view, grid.space(), query, params);
   CHECK(degraded.stats.skipped > 0);
   CHECK(degraded.rows.empty() || degraded.rows[0].row != want.rows[0].row);
+}
+
+// A walk over bytes that were never read waits for a device once a step, not once a record or list.
+TEST(a_walk_has_pages_read_before_it_touches_them) {
+  SplitMix random(21);
+  const Grid grid = clustered(random, 3000);
+  const LargeBytes flat = build(grid.space(), {});
+  LargeBytes packed;
+  REQUIRE_OK(packGraph(open(flat), &packed));
+  std::vector<int8_t> values(kDims);
+  const NavQueryView query = navQueryFromRow(grid.space(), 1234, values.data());
+  for (const LargeBytes* graph : {&flat, static_cast<const LargeBytes*>(&packed)}) {
+    const GraphView view = open(*graph);
+    Pages links, records;
+    GraphSearchParams params = withEf(32);
+    // Begun at rows, as a walk in tiers is: the upper levels are not looked at.
+    const uint32_t entries[] = {7, 2900};
+    params.entries = entries;
+    params.entry_count = 2;
+    params.links_guard = links.guard(0);
+    params.records_guard = records.guard(0);
+    const Answer got = search(view, grid.space(), query, params);
+    CHECK_EQ(got.stats.skipped, 0u);
+    CHECK_EQ(records.waited_for, 0u);
+    // Only the directory of a packed graph, which is read whole when a store is opened.
+    uint32_t directory_pages = 0;
+    if (view.packed()) {
+      directory_pages = 1 + static_cast<uint32_t>(
+          view.packedLinks(0).directory(view.rows()).size() >> PageGuard::kPageShift);
+    }
+    CHECK(links.waited_for <= directory_pages);
+  }
 }
 
 TEST(a_flat_scan_and_a_scan_of_listed_rows_agree_and_honour_the_guard) {

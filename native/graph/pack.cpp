@@ -135,11 +135,11 @@ Status writeLists(const GraphView& graph, uint32_t l, const PackedLevel& level, 
 
 }  // namespace
 
-Status packGraph(const GraphView& graph, GraphBytes* out) {
+Status packGraph(const GraphView& graph, LargeBytes* out) {
   PackedLevel levels[kGraphLevelsMax];
   uint64_t bytes = 0;
   RVE_TRY(place(graph, levels, &bytes));
-  GraphBytes packed = GraphBytes::allocate(bytes);
+  LargeBytes packed = LargeBytes::allocate(bytes);
   if (packed.data == nullptr) return Status(Code::kNoMemory, "graph: packed links");
   std::memset(packed.data.get(), 0, bytes);
   writeHeader(graph, levels, {packed.data.get(), static_cast<size_t>(bytes)});

@@ -1,7 +1,7 @@
 // From flat link lists, which grow in place, to packed ones, which a file keeps.
 #pragma once
 #include "base/status.hpp"
-#include "graph/graph_bytes.hpp"
+#include "base/large_bytes.hpp"
 #include "graph/view.hpp"
 
 namespace rve {
@@ -11,6 +11,6 @@ namespace rve {
 // Each level gets the low_bits that make it smallest. Same graph, same bytes. kNoMemory; kCorrupt
 // for a list that cannot be read or an id that is out of range. Cost: about 0.7 us a row; memory:
 // the result alone.
-Status packGraph(const GraphView& graph, GraphBytes* out);
+Status packGraph(const GraphView& graph, LargeBytes* out);
 
 }  // namespace rve

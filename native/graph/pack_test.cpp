@@ -11,13 +11,13 @@ namespace {
 
 using namespace graph_test;
 
-GraphBytes pack(const GraphView& view) {
-  GraphBytes out;
+LargeBytes pack(const GraphView& view) {
+  LargeBytes out;
   CHECK_OK(packGraph(view, &out));
   return out;
 }
 
-bool sameBytes(const GraphBytes& a, const GraphBytes& b) {
+bool sameBytes(const LargeBytes& a, const LargeBytes& b) {
   return a.bytes == b.bytes && std::equal(a.data.get(), a.data.get() + a.bytes, b.data.get());
 }
 
@@ -34,9 +34,9 @@ std::vector<uint32_t> linksOf(const GraphView& view, uint32_t level, uint32_t no
 TEST(a_packed_graph_has_every_list_of_the_flat_one_in_a_third_of_the_bytes) {
   SplitMix random(31);
   const Grid grid = clustered(random, 5000);
-  const GraphBytes flat_bytes = build(grid.space(), {.links = 16, .ef_construction = 64});
+  const LargeBytes flat_bytes = build(grid.space(), {.links = 16, .ef_construction = 64});
   const GraphView flat = open(flat_bytes);
-  const GraphBytes bytes = pack(flat);
+  const LargeBytes bytes = pack(flat);
   const GraphView packed = open(bytes);
   CHECK(packed.packed() && !flat.packed());
   CHECK(bytes.bytes * 3 < flat_bytes.bytes);
@@ -62,9 +62,9 @@ TEST(a_search_finds_the_same_in_both_forms_and_by_both_ways_to_compare) {
   SplitMix random(32);
   for (const uint32_t rows : {1u, 2u, 17u, 512u, 3000u}) {
     const Grid grid = clustered(random, rows);
-    const GraphBytes flat_bytes = build(grid.space(), {.links = 8, .ef_construction = 40});
+    const LargeBytes flat_bytes = build(grid.space(), {.links = 8, .ef_construction = 40});
     const GraphView flat = open(flat_bytes);
-    const GraphBytes packed_bytes = pack(flat);
+    const LargeBytes packed_bytes = pack(flat);
     const GraphView packed = open(packed_bytes);
     NavRowQueries by_rows(grid.space());
     const GraphRowQueries queries = by_rows.queries();
@@ -100,7 +100,7 @@ TEST(any_lists_at_all_survive_packing) {
     const auto rows = static_cast<uint32_t>(1 + random.next() % (round % 3 == 0 ? 40 : 3000));
     const Grid grid = clustered(random, rows);
     const uint32_t links = 2 + static_cast<uint32_t>(random.next() % 63);
-    const GraphBytes bytes = build(grid.space(), {.links = links, .ef_construction = 1});
+    const LargeBytes bytes = build(grid.space(), {.links = links, .ef_construction = 1});
     const GraphView flat = open(bytes);
     for (uint32_t row = 0; row < rows; ++row) {
       const auto kind = random.next() % 5;
@@ -113,7 +113,7 @@ TEST(any_lists_at_all_survive_packing) {
                         slot < count ? static_cast<uint32_t>(link) : kNoRow);
       }
     }
-    const GraphBytes packed_bytes = pack(flat);
+    const LargeBytes packed_bytes = pack(flat);
     const GraphView packed = open(packed_bytes);
     for (uint32_t row = 0; row < rows; ++row) {
       CHECK(linksOf(packed, 0, row) == linksOf(flat, 0, row));
@@ -124,10 +124,10 @@ TEST(any_lists_at_all_survive_packing) {
 TEST(a_link_out_of_range_is_not_packed) {
   SplitMix random(34);
   const Grid grid = clustered(random, 700);
-  const GraphBytes bytes = build(grid.space(), {.links = 8, .ef_construction = 20});
+  const LargeBytes bytes = build(grid.space(), {.links = 8, .ef_construction = 20});
   const GraphView flat = open(bytes);
   store<uint32_t>({bytes.data.get(), bytes.bytes}, flat.flatOffset(0, 9), 700);
-  GraphBytes out;
+  LargeBytes out;
   CHECK(packGraph(flat, &out).code() == Code::kCorrupt);
   CHECK(out.data == nullptr);
 }
@@ -136,8 +136,8 @@ TEST(a_merge_adopts_a_packed_graph_as_it_does_the_flat_one) {
   SplitMix random(35);
   const Grid grid = clustered(random, 3000);
   const GraphParams params{.links = 12, .ef_construction = 64, .seed = 5};
-  const GraphBytes flat = build(grid.space(), params);
-  const GraphBytes packed = pack(open(flat));
+  const LargeBytes flat = build(grid.space(), params);
+  const LargeBytes packed = pack(open(flat));
   for (const uint32_t dead_of_8 : {0u, 2u}) {
     std::vector<uint32_t> map;
     Grid kept;
@@ -146,11 +146,11 @@ TEST(a_merge_adopts_a_packed_graph_as_it_does_the_flat_one) {
       map.push_back(dead ? kNoRow : kept.rows);
       if (!dead) kept.addCopy(grid, row);
     }
-    for (const GraphBytes* old : {&flat, &packed}) {
+    for (const LargeBytes* old : {&flat, &packed}) {
       GraphBuilder builder;
       REQUIRE_OK(builder.beginFrom(kept.space(), params, open(*old), map));
       while (!builder.done()) builder.step(1000, nullptr);
-      const GraphBytes merged = builder.finish();
+      const LargeBytes merged = builder.finish();
       GraphAudit audit;
       REQUIRE_OK(auditGraph(open(merged), &audit));
       CHECK(audit.sound());
@@ -165,8 +165,8 @@ TEST(a_merge_adopts_a_packed_graph_as_it_does_the_flat_one) {
 TEST(every_wrong_header_field_of_a_packed_graph_is_refused) {
   SplitMix random(36);
   const Grid grid = clustered(random, 700);
-  const GraphBytes flat = build(grid.space(), {.links = 8, .ef_construction = 20, .seed = 5});
-  const GraphBytes graph = pack(open(flat));
+  const LargeBytes flat = build(grid.space(), {.links = 8, .ef_construction = 20, .seed = 5});
+  const LargeBytes graph = pack(open(flat));
   REQUIRE(open(graph).levels() >= 2);
   const MutableBytes bytes{graph.data.get(), graph.bytes};
   GraphView view;
@@ -190,8 +190,8 @@ TEST(every_wrong_header_field_of_a_packed_graph_is_refused) {
 TEST(hostile_packed_bytes_never_crash_or_leave_the_row_range) {
   SplitMix random(test::seed());
   const Grid grid = clustered(random, 800);
-  const GraphBytes flat = build(grid.space(), {.links = 8, .ef_construction = 20, .seed = 5});
-  const GraphBytes good = pack(open(flat));
+  const LargeBytes flat = build(grid.space(), {.links = 8, .ef_construction = 20, .seed = 5});
+  const LargeBytes good = pack(open(flat));
   std::vector<std::byte> saved(good.data.get(), good.data.get() + good.bytes);
   std::vector<int8_t> values(kDims);
   std::vector<uint32_t> map(800);
@@ -214,7 +214,7 @@ TEST(hostile_packed_bytes_never_crash_or_leave_the_row_range) {
       GraphAudit audit;
       CHECK_OK(auditGraph(view, &audit));
       unreadable += audit.lists_unreadable;
-      GraphBytes packed;
+      LargeBytes packed;
       (void)packGraph(view, &packed);
       GraphBuilder builder;
       if (builder.beginFrom(grid.space(), {.links = 8, .ef_construction = 8}, view, map).ok()) {
@@ -231,8 +231,8 @@ TEST(hostile_packed_bytes_never_crash_or_leave_the_row_range) {
 TEST(a_packed_list_on_a_bad_page_is_skipped_and_counted) {
   SplitMix random(37);
   const Grid grid = clustered(random, 3000);
-  const GraphBytes flat = build(grid.space(), {});
-  const GraphBytes graph = pack(open(flat));
+  const LargeBytes flat = build(grid.space(), {});
+  const LargeBytes graph = pack(open(flat));
   const GraphView view = open(graph);
   std::vector<int8_t> values(kDims);
   const NavQueryView query = navQueryFromRow(grid.space(), 1234, values.data());
@@ -261,8 +261,8 @@ TEST(a_graph_adopted_under_a_permutation_has_the_same_links_and_recall) {
   SplitMix random(test::seed());
   const Grid grid = clustered(random, 6000);
   const GraphParams params{.links = 16, .ef_construction = 64, .seed = 5};
-  const GraphBytes flat = build(grid.space(), params);
-  const GraphBytes packed = pack(open(flat));
+  const LargeBytes flat = build(grid.space(), params);
+  const LargeBytes packed = pack(open(flat));
   const GraphView old = open(packed);
   std::vector<uint32_t> map(grid.rows);
   for (uint32_t row = 0; row < grid.rows; ++row) map[row] = row;
@@ -276,7 +276,7 @@ TEST(a_graph_adopted_under_a_permutation_has_the_same_links_and_recall) {
   GraphBuilder builder;
   REQUIRE_OK(builder.beginFrom(moved.space(), params, old, map));
   CHECK(builder.done());
-  const GraphBytes graph = builder.finish();
+  const LargeBytes graph = builder.finish();
   const GraphView view = open(graph);
   for (uint32_t row = 0; row < grid.rows; ++row) {
     std::vector<uint32_t> links = linksOf(old, 0, row);

@@ -62,14 +62,25 @@ class PackedLinks {
     return decode(place, out) ? place.count : kUnreadable;
   }
 
-  // Asks for the cache lines of a list. Its directory block is waited for: those of all rows are
-  // small enough for the second level of the cache.
-  void prefetch(uint32_t node) const {
+  // Asks for the cache lines of a list, and for its page if that was never read. Its directory
+  // block is waited for: those of all rows are small enough for the second level of the cache.
+  void prefetch(uint32_t node, const PageGuard& guard, const std::byte* base) const {
     const std::byte* block = directory_ + uint64_t{node} / kPackedBlockNodes * kPackedBlockBytes;
+    if (!guard.ok(offsetIn(base, block), kPackedBlockBytes)) [[unlikely]] return;
     const Place place = find(block, node % kPackedBlockNodes);
-    const std::byte* at = lists_ + std::min(place.bit, bits_) / 8;
+    const uint64_t first = std::min(place.bit, bits_);
+    const uint64_t bits =
+        std::min(uint64_t{place.count} * (low_bits_ + 1) + spread_, bits_ - first);
+    const std::byte* at = lists_ + first / 8;
+    guard.fetchAhead(offsetIn(base, at), (first % 8 + bits + 8) / 8);
     prefetchLine(at);
     prefetchLine(at + 32);
+  }
+
+  // Of so many nodes; empty where there is none.
+  Bytes directory(uint32_t count) const {
+    const size_t blocks = divideUp(uint64_t{count}, kPackedBlockNodes);
+    return {directory_, directory_ == nullptr ? 0 : blocks * kPackedBlockBytes};
   }
 
  private:

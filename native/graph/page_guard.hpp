@@ -17,6 +17,8 @@ struct PageGuard {
   // from many threads at once. A page that fails is called again at each touch: the callee
   // remembers it.
   bool (*verify)(void* context, uint64_t page, uint64_t count) = nullptr;
+  // Has the device read pages that were never touched, and returns at once. Null: nobody can.
+  void (*fetch)(void* context, uint64_t page, uint64_t count) = nullptr;
   void* context = nullptr;
   uint64_t offset = 0;  // of the guarded bytes inside the part
 
@@ -27,6 +29,16 @@ struct PageGuard {
     const uint64_t last = (offset + at + bytes - 1) >> kPageShift;
     if (isSet(first) && isSet(last)) [[likely]] return true;
     return verify(context, first, last - first + 1);
+  }
+
+  // Before first touches of several places, which would wait for the device one by one: has it
+  // read them all at the same time. Costs two loads where they are verified. bytes: 1..4096.
+  void fetchAhead(uint64_t at, uint64_t bytes) const {
+    if (verified == nullptr || fetch == nullptr) return;
+    const uint64_t first = (offset + at) >> kPageShift;
+    const uint64_t last = (offset + at + bytes - 1) >> kPageShift;
+    if (isSet(first) && isSet(last)) [[likely]] return;
+    fetch(context, first, last - first + 1);
   }
 
   // Whether all of `count` records of `record_bytes` are verified already; never calls back.

@@ -8,7 +8,7 @@ namespace {
 
 using namespace graph_test;
 
-GraphBytes buildBy(uint32_t threads, const NavSpace& space, const GraphParams& params) {
+LargeBytes buildBy(uint32_t threads, const NavSpace& space, const GraphParams& params) {
   GraphBuilder builder;
   CHECK_OK(builder.begin(space, params));
   uint32_t inserted = 0;
@@ -29,10 +29,10 @@ TEST(a_build_by_several_threads_is_sound_and_finds_as_much_as_by_one) {
   SplitMix random(41);
   const Grid grid = clustered(random, 6000);
   const GraphParams params{.links = 16, .ef_construction = 64, .seed = 3};
-  const GraphBytes serial = build(grid.space(), params);
+  const LargeBytes serial = build(grid.space(), params);
   const double want = recallOf(open(serial), grid.space(), 64);
   for (const uint32_t threads : {2u, 4u}) {
-    const GraphBytes graph = buildBy(threads, grid.space(), params);
+    const LargeBytes graph = buildBy(threads, grid.space(), params);
     GraphAudit audit;
     REQUIRE_OK(auditGraph(open(graph), &audit));
     CHECK(audit.sound());
@@ -45,8 +45,8 @@ TEST(one_thread_gives_the_bytes_of_step) {
   SplitMix random(42);
   const Grid grid = clustered(random, 1500);
   const GraphParams params{.links = 8, .ef_construction = 40, .seed = 5};
-  const GraphBytes a = build(grid.space(), params);
-  const GraphBytes b = buildBy(1, grid.space(), params);
+  const LargeBytes a = build(grid.space(), params);
+  const LargeBytes b = buildBy(1, grid.space(), params);
   CHECK(a.bytes == b.bytes && std::equal(a.data.get(), a.data.get() + a.bytes, b.data.get()));
 }
 
@@ -57,7 +57,7 @@ TEST(graphs_of_any_small_size_and_crowds_of_equal_rows_are_sound_by_many_threads
     const Grid source = grid;
     for (uint32_t copy = 0; copy < rows; ++copy) grid.addCopy(source, copy % 3 % rows);
     const GraphParams params{.links = 2 + rows % 5, .ef_construction = 8, .seed = 3};
-    const GraphBytes graph = buildBy(8, grid.space(), params);
+    const LargeBytes graph = buildBy(8, grid.space(), params);
     GraphAudit audit;
     REQUIRE_OK(auditGraph(open(graph), &audit));
     CHECK(audit.sound());
@@ -83,7 +83,7 @@ TEST(threads_that_are_stopped_leave_a_build_that_goes_on) {
   stopper.join();
   CHECK_EQ(builder.rowsWaiting(), 1495u - inserted);
   while (!builder.done()) builder.stepParallel(5000, 3, nullptr);
-  const GraphBytes graph = builder.finish();
+  const LargeBytes graph = builder.finish();
   GraphAudit audit;
   REQUIRE_OK(auditGraph(open(graph), &audit));
   CHECK(audit.sound());
@@ -96,7 +96,7 @@ TEST(a_merge_by_several_threads_keeps_recall) {
   Grid old_grid;
   for (uint32_t row = 0; row < 2000; ++row) old_grid.addCopy(grid, row);
   const GraphParams params{.links = 12, .ef_construction = 64, .seed = 5};
-  const GraphBytes old_graph = build(old_grid.space(), params);
+  const LargeBytes old_graph = build(old_grid.space(), params);
   std::vector<uint32_t> map;
   Grid merged;
   for (uint32_t row = 0; row < 4000; ++row) {
@@ -107,7 +107,7 @@ TEST(a_merge_by_several_threads_keeps_recall) {
   GraphBuilder builder;
   REQUIRE_OK(builder.beginFrom(merged.space(), params, open(old_graph), map));
   while (!builder.done()) builder.stepParallel(5000, 2, nullptr);
-  const GraphBytes graph = builder.finish();
+  const LargeBytes graph = builder.finish();
   GraphAudit audit;
   REQUIRE_OK(auditGraph(open(graph), &audit));
   CHECK(audit.sound());
@@ -118,7 +118,7 @@ TEST(a_merge_by_several_threads_keeps_recall) {
 TEST(a_recall_audit_sees_a_graph_that_finds_little_and_counts_unreadable_rows) {
   SplitMix random(46);
   const Grid grid = clustered(random, 3000);
-  GraphBytes graph = build(grid.space(), {.links = 8, .ef_construction = 40});
+  LargeBytes graph = build(grid.space(), {.links = 8, .ef_construction = 40});
   const GraphView view = open(graph);
   const double whole = recallOf(view, grid.space(), 40);
   // Every list keeps its first two links only.

@@ -20,7 +20,9 @@ struct FlatLinks {
     return {view.flatLinks(0, row), slots};
   }
   void prefetch(uint32_t row) const {
-    const std::byte* at = view.data() + view.flatOffset(0, row);
+    const uint64_t offset = view.flatOffset(0, row);
+    const std::byte* at = view.data() + offset;
+    guard.fetchAhead(offset, uint64_t{view.links0()} * 4);
     prefetchLine(at);
     prefetchLine(at + 64);
   }
@@ -37,7 +39,7 @@ struct UnpackedLinks {
     if (count == GraphView::kUnreadable) return {nullptr, 0};
     return {links, count};
   }
-  void prefetch(uint32_t row) const { view.packedLinks(0).prefetch(row); }
+  void prefetch(uint32_t row) const { view.packedLinks(0).prefetch(row, guard, view.data()); }
 
   const GraphView& view;
   const PageGuard& guard;
@@ -59,6 +61,9 @@ struct NavRecords {
     if (guard.allVerified(rows, count, record_bytes)) [[likely]] {
       k.navDistances(query, space.records, record_bytes, rows, count, out);
       return;
+    }
+    for (size_t i = 0; i < count; ++i) {
+      guard.fetchAhead(uint64_t{rows[i]} * record_bytes, record_bytes);
     }
     for (size_t i = 0; i < count; ++i) {
       const uint64_t at = uint64_t{rows[i]} * record_bytes;

@@ -71,14 +71,14 @@ inline Grid clustered(SplitMix& random, uint32_t rows) {
   return grid;
 }
 
-inline GraphBytes build(const NavSpace& space, const GraphParams& params) {
+inline LargeBytes build(const NavSpace& space, const GraphParams& params) {
   GraphBuilder builder;
   CHECK_OK(builder.begin(space, params));
   while (!builder.done()) builder.step(97, nullptr);
   return builder.finish();
 }
 
-inline GraphView open(const GraphBytes& graph) {
+inline GraphView open(const LargeBytes& graph) {
   GraphView view;
   CHECK_OK(GraphView::open(graph.view(), &view));
   return view;
@@ -135,18 +135,24 @@ inline GraphSearchParams withEf(uint32_t ef) {
 struct Pages {
   std::vector<std::atomic<uint64_t>> verified = std::vector<std::atomic<uint64_t>>(64);
   std::vector<uint32_t> asked = std::vector<uint32_t>(64 * 64);
+  std::vector<uint8_t> fetched = std::vector<uint8_t>(64 * 64);
+  uint32_t waited_for = 0;  // pages that were touched before anybody had them read
   uint64_t bad = ~uint64_t{0};
 
+  static void fetch(void* context, uint64_t page, uint64_t count) {
+    for (uint64_t p = page; p < page + count; ++p) static_cast<Pages*>(context)->fetched[p] = 1;
+  }
   static bool verify(void* context, uint64_t page, uint64_t count) {
     auto* self = static_cast<Pages*>(context);
     for (uint64_t p = page; p < page + count; ++p) {
       ++self->asked[p];
+      self->waited_for += self->fetched[p] == 0;
       if (p == self->bad) return false;
       self->verified[p / 64].fetch_or(uint64_t{1} << (p % 64), std::memory_order_release);
     }
     return true;
   }
-  PageGuard guard(uint64_t offset) { return {verified.data(), verify, this, offset}; }
+  PageGuard guard(uint64_t offset) { return {verified.data(), verify, fetch, this, offset}; }
 };
 
 }  // namespace rve::graph_test

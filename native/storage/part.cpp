@@ -230,7 +230,9 @@ Status PartView::open(const std::byte* file_view, const Layout& layout, const Uu
     view->sections_.push_back(s);
   }
   const size_t words = divideUp(view->data_pages_, 64);
+  view->file_at_ = static_cast<uint64_t>(start - file_view);
   view->verified_ = std::make_unique<std::atomic<uint64_t>[]>(words);
+  view->fetched_ = std::make_unique<std::atomic<uint64_t>[]>(words);
   for (size_t i = 0; i < words; i++) view->verified_[i] = trusted ? ~uint64_t{0} : 0;
   *out = std::move(view);
   return {};
@@ -257,6 +259,21 @@ uint64_t PartView::offsetOf(SectionKind kind) const {
 bool PartView::ensureSection(SectionKind kind) const {
   const Section* s = find(kind);
   return s == nullptr || ensure(s->offset, s->bytes);
+}
+
+bool PartView::takeUnfetched(uint64_t page) const {
+  const uint64_t bit = uint64_t{1} << (page % 64);
+  std::atomic<uint64_t>& word = fetched_[page / 64];
+  if ((word.load(std::memory_order_relaxed) & bit) != 0) return false;
+  return (word.fetch_or(bit, std::memory_order_relaxed) & bit) == 0;
+}
+
+void PartView::fetchPages(uint64_t first, uint64_t count) const {
+  if (file_ == nullptr || first >= data_pages_ || count > data_pages_ - first) return;
+  for (uint64_t page = first; page < first + count; page++) {
+    if (isSet(page) || !takeUnfetched(page)) continue;
+    file_->prefetch(file_at_ + page * page_bytes_, page_bytes_);
+  }
 }
 
 bool PartView::verifyPages(uint64_t first, uint64_t count) const {

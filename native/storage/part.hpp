@@ -126,6 +126,10 @@ class PartView {
   }
   bool ensureSection(SectionKind kind) const;
   bool verifyPages(uint64_t first, uint64_t count) const;
+  // Lets fetchPages() read through the file that the view shows.
+  void fetchThrough(File* file) { file_ = file; }
+  // Has the device read these pages, each the first time that it is asked for, and does not wait.
+  void fetchPages(uint64_t first, uint64_t count) const;
   bool damaged() const { return damaged_.load(std::memory_order_relaxed); }
   uint32_t pages() const { return data_pages_; }
   uint32_t rows() const { return rows_; }
@@ -143,12 +147,18 @@ class PartView {
     return ((verified_[page / 64].load(std::memory_order_acquire) >> (page % 64)) & 1) != 0;
   }
 
-  Bytes bytes_;  // header and sections
+  bool takeUnfetched(uint64_t page) const;
+
+  File* file_ = nullptr;
+  uint64_t file_at_ = 0;  // of bytes_
+  Bytes bytes_;           // header and sections
   Bytes table_;
   uint32_t page_shift_ = 12, page_bytes_ = 4096;
   uint32_t data_pages_ = 0, rows_ = 0, dims_ = 0;
   std::vector<Section> sections_;
-  std::unique_ptr<std::atomic<uint64_t>[]> verified_;
+  // A bit a page. *Why* what was asked for is remembered: a page whose records are never compared
+  // would be asked for by every walk that comes by.
+  std::unique_ptr<std::atomic<uint64_t>[]> verified_, fetched_;
   mutable std::atomic<bool> damaged_{false};
 };
 

@@ -46,10 +46,57 @@ struct Bench {
   Status opened;
 };
 
+// Takes hints and nothing else.
+class HintedFile final : public File {
+ public:
+  Status read(uint64_t, MutableBytes) override { return refused(); }
+  Status readDevice(uint64_t, MutableBytes) override { return refused(); }
+  Status write(uint64_t, Bytes) override { return refused(); }
+  Status sync() override { return refused(); }
+  Status grow(uint64_t) override { return refused(); }
+  Status reserve(uint64_t, uint64_t) override { return refused(); }
+  Status punch(uint64_t, uint64_t) override { return refused(); }
+  void prefetch(uint64_t offset, uint64_t bytes) override { hints.push_back({offset, bytes}); }
+  uint64_t size() const override { return 0; }
+  uint64_t allocatedBytes() const override { return 0; }
+  const std::byte* view() const override { return nullptr; }
+  uint64_t viewFaults() const override { return 0; }
+  void unlock() override {}
+
+  std::vector<std::pair<uint64_t, uint64_t>> hints;  // offset, bytes
+
+ private:
+  static Status refused() { return Status(Code::kIo, "a file of hints"); }
+};
+
 std::vector<std::byte> randomBytes(SimRng* rng, size_t count) {
   std::vector<std::byte> bytes(count);
   for (std::byte& b : bytes) b = static_cast<std::byte>(rng->next());
   return bytes;
+}
+
+TEST(pages_are_fetched_once_and_neither_verified_ones_nor_what_is_no_page) {
+  Bench b;
+  REQUIRE_OK(b.opened);
+  SimRng rng(seed());
+  const auto codes = randomBytes(&rng, 5001);
+  const PartEntry entry = b.write(PartKind::kBase, 9, {{SectionKind::kCodes, codes}});
+  std::unique_ptr<PartView> part;
+  REQUIRE_OK(b.view(entry, &part));
+  part->fetchPages(0, 1);  // through no file
+  HintedFile file;
+  part->fetchThrough(&file);
+  CHECK(part->verifyPages(3, 1));
+  part->fetchPages(2, 3);
+  part->fetchPages(2, 1);
+  part->fetchPages(part->pages(), 1);
+  part->fetchPages(part->pages() - 1, 2);
+  const uint64_t start = runOffset(b.layout, b.run) + uint64_t{entry.page} * 512;
+  REQUIRE_EQ(file.hints.size(), 2u);
+  CHECK((file.hints[0] == std::pair<uint64_t, uint64_t>(start + 2 * 512, 512)));
+  CHECK((file.hints[1] == std::pair<uint64_t, uint64_t>(start + 4 * 512, 512)));
+  // The page is there whether or not anybody had it fetched.
+  CHECK(part->ensureSection(SectionKind::kCodes));
 }
 
 TEST(a_part_reads_back_as_it_was_written) {
