@@ -157,7 +157,8 @@ function chooseCuts(
   }
   let first = entries;
   for (const { logEntries } of acknowledged) first = Math.min(first, logEntries);
-  if (first >= entries) {
+  // Equal: nothing reached the disk since, and the log's end is all there is to look at.
+  if (first > entries) {
     throw new StepFailure('the block log ends before the first acknowledgement');
   }
   const cuts = new Set([entries]);
