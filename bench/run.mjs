@@ -20,6 +20,7 @@ const BENCHES = {
   mqtt: 'acknowledged messages a second of one connection',
   tiers: 'recall of the codes by themselves, beside codes of peers of as many bytes',
   mixed: 'a hot minority of queries at small byte budgets: recall of the hot ones and of all',
+  million: 'a million vectors in one process: memory, queries beside the work, a 128 MiB limit',
   curves: 'recall, rate, bytes, build and cold open of every profile, beside every peer',
 };
 

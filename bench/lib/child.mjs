@@ -34,6 +34,10 @@ export class Child {
     });
   }
 
+  get pid() {
+    return this.#process.pid;
+  }
+
   ask(command, data = {}) {
     return new Promise((resolve, reject) => {
       if (this.#ended !== null) return reject(new Error(this.#ended));

@@ -234,6 +234,31 @@ TEST(a_budget_that_is_asked_for_is_used_and_that_of_the_profile_is_only_kept) {
   }
 }
 
+// Rows on a curve, every one with few links: codes get what the links leave, which is known once the
+// graph is there.
+TEST(codes_are_given_what_short_link_lists_leave_of_the_budget) {
+  constexpr uint32_t kDims = 128, kRows = 12000;
+  constexpr double kRatio = 0.3;
+  TestStore s(Metric::kL2, kDims);
+  REQUIRE_OK(openAs(s, Profile::kEdge, kRatio));
+  for (uint32_t first = 0; first < kRows; first += 500) {
+    InsertBatch b;
+    b.count = 500;
+    for (uint32_t row = first; row < first + b.count; row++) {
+      for (uint32_t d = 0; d < kDims; d++) {
+        const auto turns = static_cast<float>(row * (1 + d % 8));
+        b.matrix.push_back(std::sin(0.002f * turns));
+      }
+    }
+    InsertResult result;
+    REQUIRE_OK(s.insertBatch(std::move(b), &result));
+  }
+  REQUIRE_OK(settle(s));
+  const double used = static_cast<double>(s.engine->stats().live_bytes) / (4.0 * kDims * kRows);
+  CHECK(used > 0.95 * kRatio);
+  CHECK(used < 1.03 * kRatio);
+}
+
 TEST(heat_outlives_a_restart_as_far_as_it_was_written) {
   TestStore s(Metric::kL2, 64);
   REQUIRE_OK(openAs(s, Profile::kPrecise));
