@@ -150,32 +150,6 @@ void BinaryCodec::scan(const BinaryQuery& query, const std::byte* blocks, uint32
   }
 }
 
-void BinaryCodec::scanWithBounds(const BinaryQuery& query, const std::byte* blocks, uint32_t first,
-                                 uint32_t rows, float* out, float* bounds) const {
-  scan(query, blocks, first, rows, out);
-  const float slack_scale = query.error_scale / 255.0f;
-  const float rounding = query.rounding;
-  uint32_t done = 0;
-  while (done < rows) {
-    const uint32_t row = first + done;
-    if (row % kBinaryBlockRows != 0 || rows - done < kBinaryBlockRows) {
-      bounds[done++] = errorBound(query, blocks, row);
-      continue;
-    }
-    const std::byte* scales =
-        blockOf(blocks, row, blockBytes()) + size_t{kBinaryBlockRows} * (code_bytes_ + 4);
-    uint32_t words[kBinaryBlockRows];
-    std::memcpy(words, scales, sizeof(words));
-    for (uint32_t lane = 0; lane < kBinaryBlockRows; ++lane) {
-      const auto slack = static_cast<float>(static_cast<int32_t>(words[lane] & kSlackMask));
-      // Without its sign bit: the absolute value.
-      const float scale = std::bit_cast<float>(words[lane] & ~kSlackMask & 0x7FFFFFFFu);
-      bounds[done + lane] = scale * (slack * slack_scale + rounding);
-    }
-    done += kBinaryBlockRows;
-  }
-}
-
 float BinaryCodec::errorBound(const BinaryQuery& query, const std::byte* blocks,
                               uint32_t row) const {
   const std::byte* block = blockOf(blocks, row, blockBytes());

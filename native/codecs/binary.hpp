@@ -69,10 +69,6 @@ class BinaryCodec {
   void scan(const BinaryQuery& query, const std::byte* blocks, uint32_t first, uint32_t rows,
             float* out) const;
 
-  // As scan, and the bounds of errorBound to bounds[0..rows).
-  void scanWithBounds(const BinaryQuery& query, const std::byte* blocks, uint32_t first,
-                      uint32_t rows, float* out, float* bounds) const;
-
   // Half width of the confidence interval around one row's estimate (kErrorSigmas).
   float errorBound(const BinaryQuery& query, const std::byte* blocks, uint32_t row) const;
 
