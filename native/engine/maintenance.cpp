@@ -8,6 +8,7 @@
 
 #include "base/large_bytes.hpp"
 #include "engine/compaction_pick.hpp"
+#include "engine/row_order.hpp"
 
 namespace rve {
 namespace {
@@ -494,6 +495,14 @@ Status Maintenance::rewrite(const Segments& inputs, const Segments& all, bool in
   TierJob tiers;
   if (in_tiers && !rows.empty()) {
     RVE_TRY(tiers_.jobFor(plan, *source, rows, job.keep_going, &tiers));
+    const auto vector_of = [&](const RowRef& row, float* out) {
+      RowData data;
+      if (!source->read(row, &data)) return false;
+      decodeVector(data.vector, context_.dims, out);
+      return true;
+    };
+    RVE_TRY(orderByNearness(*tiers.codebook, vector_of, options_.tuning.row_window, job.threads,
+                            job.keep_going, &rows));
     job.tiers = &tiers;
     job.on_overhead = [&](uint64_t bytes) { tiers_.refit(plan, written->rows, bytes, &tiers); };
     // Rows are ordered by tier: the last one is in the lowest.

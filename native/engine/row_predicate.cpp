@@ -65,9 +65,7 @@ uint32_t RowPredicate::rowsAtMost(const Segment& segment) const {
   if (from_ms != INT64_MIN || to_ms != INT64_MAX) {
     uint64_t sum = 0;
     for (const TimeBlock& block : segment.timeBlocks()) {
-      if (block.max_ms >= from_ms && (block.min_ms < to_ms || to_ms == INT64_MAX)) {
-        sum += kTimeBlockRows;
-      }
+      if (mayMatch(block)) sum += kTimeBlockRows;
     }
     most = static_cast<uint32_t>(std::min<uint64_t>(most, sum));
   }

@@ -483,8 +483,13 @@ void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t place,
   const bool narrow = matching_at_most < segment.rows() / 8 || live <= kExactRows;
   s.scored.clear();
   if (narrow) {
-    for (uint32_t row = 0; row < segment.rows(); row++) {
-      if (acceptRow(&accept, row)) s.scored.push_back({0.0f, row});
+    const std::span<const TimeBlock> blocks = segment.timeBlocks();
+    for (uint32_t first = 0; first < segment.rows(); first += kTimeBlockRows) {
+      if (!pass->predicate.mayMatch(blocks[first / kTimeBlockRows])) continue;
+      const uint32_t end = std::min(segment.rows(), first + kTimeBlockRows);
+      for (uint32_t row = first; row < end; row++) {
+        if (acceptRow(&accept, row)) s.scored.push_back({0.0f, row});
+      }
     }
     if (s.scored.size() <= kExactRows) {
       for (const Scored& scored : s.scored) rank(pass, {0, scored.row, place, 0});

@@ -15,6 +15,10 @@ struct RowPredicate {
   int64_t from_ms = INT64_MIN, to_ms = INT64_MAX;
 
   static RowPredicate of(const Filter& filter, const Symbols& symbols);
+  // False: no row of this block of times matches.
+  bool mayMatch(const TimeBlock& block) const {
+    return block.max_ms >= from_ms && (block.min_ms < to_ms || to_ms == INT64_MAX);
+  }
   bool matches(int64_t time_ms, uint32_t row_source, uint32_t row_label) const;
   bool matches(const TailBlock& block, uint32_t at) const;
   // False too if the row's columns are damaged.

@@ -131,6 +131,37 @@ TEST(a_filter_finds_all_that_match_in_tiers) {
   CHECK(result.ids == refQuery(s.reference, Metric::kCosine, request.vectors, 10, request.filter));
 }
 
+// Rows in windows of a hundred: none stands where its id would put it.
+TEST(rows_that_nearness_orders_keep_their_ids_times_and_deaths) {
+  TestStore s(Metric::kL2, 16);
+  s.options.tuning.freeze_rows = 1024;
+  s.options.tuning.row_window = 100;
+  REQUIRE_OK(openAs(s, Profile::kEdge, 0, Originals::kKeep));
+  for (int i = 0; i < 30; i++) REQUIRE_OK(s.insert(100, "a"));
+  REQUIRE_OK(settle(s));
+  REQUIRE_OK(s.forget({3, 4, 5, 250, 2999}));
+  REQUIRE_OK(s.insert(0, "c", {10, 11, 12}));
+  CHECK_EQ(s.differs(0.002f), std::string());
+  for (const uint64_t first : {200u, 1500u, 2970u}) {
+    QueryRequest request;
+    request.vectors = s.randomVector();
+    request.filter.has_from = request.filter.has_to = true;
+    request.filter.from_ms = s.reference.at(first).time_ms;
+    request.filter.to_ms = s.reference.at(first + 20).time_ms;
+    QueryResult result;
+    REQUIRE_OK(s.engine->query(request, nullptr, &result));
+    CHECK(result.ids == refQuery(s.reference, Metric::kL2, request.vectors, 10, request.filter));
+  }
+  REQUIRE_OK(settle(s));
+  s.crash();
+  REQUIRE_OK(s.open());
+  CHECK_EQ(s.differs(0.002f), std::string());
+  std::vector<Record> records;
+  REQUIRE_OK(s.engine->get({10, 250, 1777}, &records));
+  REQUIRE_EQ(records.size(), 3u);
+  CHECK(records[0].found && !records[1].found && records[2].found);
+}
+
 // Ids 100..139 hour by hour, as the nearest of a query or by their ids.
 void askFor(TestStore& s, bool by_id) {
   std::vector<uint64_t> ids;

@@ -96,6 +96,7 @@ struct Tuning {
   uint32_t zero_ahead_groups = 8;
   uint32_t zero_ahead_gap_us = 500;
   uint32_t segment_rows_max = 262'144;  // no merge makes a larger one
+  uint32_t row_window = 16'384;         // rows in tiers that nearness orders; 0: none
   uint32_t build_threads = 0;           // of the background's builds; 0: cores, at most 4
   uint32_t hnsw_m = 16;
   uint32_t hnsw_ef_construction = 80;
