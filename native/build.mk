@@ -133,6 +133,9 @@ GOLDEN_EXACT := native/kernels/kernels_scalar native/kernels/trellis_scan_scalar
   native/test/golden/golden_stores
 $(GOLDEN_EXACT:%=$(OBJ)/%.o): RVE_CXXFLAGS += -ffp-contract=off
 
+# What a test checks is compiled as it is released; the test itself need not be.
+$(OBJ)/%_test.o: RVE_CXXFLAGS += -O1
+
 $(BINDING_OBJECTS): RVE_CXXFLAGS += $(NAPI_FLAGS)
 $(BINDING_OBJECTS): | $(NPM_STAMP)
 
