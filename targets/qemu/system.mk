@@ -46,10 +46,12 @@ $(STORES)/rows-%.rve: $(if $(filter host,$(TARGET)),build/host/rve-core)
 	@echo "  STORE $@"
 	@rm -f $@ && build/host/rve-core bench $@ --dims 128 --rows $* --queries 1 --json >/dev/null
 
-# One line of options a scenario: it alone knows its variables.
+# A variable is set only where a scenario that runs has it: rve hil refuses any other.
 HIL_RUN = build/host/rve hil --target $(TARGET) $(if $(HIL_SEED),--seed $(HIL_SEED)) \
   $(if $(HIL_ALLOW_MISSING),--allow-missing) --jobs $(HIL_JOBS) --console $(SYSTEM) \
-  --junit $(SYSTEM)/junit.xml --json --set cuts=$(HIL_CUTS) --set replay_cuts=$(HIL_REPLAY_CUTS) \
+  --junit $(SYSTEM)/junit.xml --json \
+  $(if $(filter power-cut,$(HIL_ONLY)),--set cuts=$(HIL_CUTS)) \
+  $(if $(filter replay control-%,$(HIL_ONLY)),--set replay_cuts=$(HIL_REPLAY_CUTS)) \
   $(HIL_ONLY:%=targets/qemu/scenarios/%.toml)
 
 ## qemu-system: boot, ingest, power cuts and trouble on an emulated board; TARGET=arm64|riscv64
