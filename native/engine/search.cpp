@@ -110,8 +110,7 @@ struct Searcher::Pass {
       }
     }
   }
-  // Of kBinaryBlockRows estimates, whether one is below what the nearest candidates leave open.
-  // Counted, not searched: the compiler compares several at once.
+  // Of kBinaryBlockRows estimates, whether one may enter. Counted: several are compared at once.
   bool anyBelow(const float* estimates) const {
     const float threshold = s->coarse.threshold();
     uint32_t below = 0;
