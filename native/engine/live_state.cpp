@@ -16,8 +16,8 @@ LiveState::LiveState(Store* store, const SegmentContext& context)
   floats_.resize(context.dims);
 }
 
-// A cold start reads what the first answer needs in few large pieces instead of a page a fault. First
-// the tail's groups, which restore() is about to read; hints only.
+// A cold start reads what the first answer needs in few large pieces instead of a page a fault.
+// First the tail's groups, which restore() is about to read; hints only.
 void LiveState::prefetchTail() {
   File& file = store_->file();
   for (const TailGroup& group : store_->manifest().tail) file.prefetch(group.offset, group.length);
@@ -26,8 +26,8 @@ void LiveState::prefetchTail() {
   }
 }
 
-// Then what opening a segment reads of each part: the front, and the page table at the end. Asked for
-// by the segments one by one, a store of five waited for some hundred pages, each alone.
+// Then what opening a segment reads of each part: the front, and the page table at the end. Asked
+// for by the segments one by one, a store of five waited for some hundred pages, each alone.
 void LiveState::prefetchParts() {
   constexpr uint64_t kFrontBytes = 64 << 10;
   const uint64_t page_bytes = context_.layout.page_bytes;

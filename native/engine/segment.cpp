@@ -486,7 +486,8 @@ PageGuard Segment::graphGuard() const {
 PageGuard Segment::recordsGuard() const {
   if (graph_part_->pageShift() != PageGuard::kPageShift) return {};
   return {graph_part_->verifiedBits(), verifyPages, fetchPages,
-          const_cast<PartView*>(graph_part_.get()), graph_part_->offsetOf(SectionKind::kNavRecords)};
+          const_cast<PartView*>(graph_part_.get()),
+          graph_part_->offsetOf(SectionKind::kNavRecords)};
 }
 
 uint64_t Segment::verifyAll(std::vector<std::string>* damaged) const {

@@ -69,6 +69,27 @@ TEST(a_settled_edge_store_holds_its_budget_and_still_finds_what_is_near) {
   }
 }
 
+TEST(a_first_walk_in_tiers_has_its_pages_read_ahead_and_a_second_asks_for_none) {
+  TestStore s(Metric::kL2, 64);
+  s.options.tuning.freeze_rows = 1024;
+  REQUIRE_OK(openAs(s, Profile::kEdge, 0.5));
+  for (int i = 0; i < 20; i++) REQUIRE_OK(s.insert(200, "a"));
+  REQUIRE_OK(settle(s));
+  s.crash();
+  REQUIRE_OK(s.open());
+  QueryRequest request;
+  request.vectors = s.randomVector();
+  QueryResult result;
+  const uint64_t opened = s.disk.prefetchedBytes();
+  CHECK(opened > 0);
+  REQUIRE_OK(s.engine->query(request, nullptr, &result));
+  const uint64_t walked = s.disk.prefetchedBytes();
+  // 77 pages, of which 51 hold records and the others lists.
+  CHECK(walked >= opened + 60 * 4096);
+  REQUIRE_OK(s.engine->query(request, nullptr, &result));
+  CHECK_EQ(s.disk.prefetchedBytes(), walked);
+}
+
 TEST(a_store_of_fifty_vectors_settles_and_answers_in_every_profile) {
   for (const Profile profile : {Profile::kPrecise, Profile::kBalanced, Profile::kEdge}) {
     TestStore s(Metric::kL2, 16);
@@ -265,8 +286,8 @@ TEST(a_budget_that_is_asked_for_is_used_and_that_of_the_profile_is_only_kept) {
   }
 }
 
-// Rows on a curve, every one with few links: codes get what the links leave, which is known once the
-// graph is there.
+// Rows on a curve, every one with few links: codes get what the links leave, which is known once
+// the graph is there.
 TEST(codes_are_given_what_short_link_lists_leave_of_the_budget) {
   constexpr uint32_t kDims = 128, kRows = 12000;
   constexpr double kRatio = 0.3;

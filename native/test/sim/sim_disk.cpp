@@ -99,6 +99,8 @@ class SimFile final : public File {
     return disk_->note(SimCall::kRead, offset, out.size(), status);
   }
 
+  void prefetch(uint64_t, uint64_t bytes) override { disk_->prefetched_bytes_ += bytes; }
+
   Status readDevice(uint64_t offset, MutableBytes out) override {
     Status status;
     if (disk_->fails(SimCall::kReadDevice, &status)) {

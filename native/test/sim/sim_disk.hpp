@@ -99,6 +99,8 @@ class SimDisk final : public Disk {
   uint64_t calls(SimCall call) const { return counts_[static_cast<size_t>(call)]; }
   uint64_t changes() const { return changes_; }
   uint64_t bytesWritten() const { return bytes_written_; }
+  // Asked for by File::prefetch, over all files.
+  uint64_t prefetchedBytes() const { return prefetched_bytes_; }
 
   // Becomes what `other` is at this moment as a SIGKILL would leave it: same cache, same pending
   // sectors, no open file. Reuses memory. Requires: no File of this disk is open.
@@ -170,6 +172,7 @@ class SimDisk final : public Disk {
   uint64_t counts_[kSimCalls] = {};
   uint64_t changes_ = 0;
   uint64_t bytes_written_ = 0;
+  uint64_t prefetched_bytes_ = 0;
   bool in_hook_ = false;
   std::vector<SimOp> trace_;  // ring of the last kTraceOps calls
   uint64_t traced_ = 0;
