@@ -29,6 +29,7 @@ async function fill(path, set, rows, { perSecond, limit } = {}) {
   const options = { dimensions: set.dimensions, metric: set.metric, ...PROFILES[PROFILE] };
   const out = { opened: await child.ask('open', { path, options, name: NAME }) };
   out.insert = await child.ask('insert', { file: BASE, rows, perSecond });
+  out.fresh = await child.ask('ask', { ef: EF });
   out.settle = await child.ask('settle');
   await child.ask('close');
   await child.end();
@@ -45,10 +46,12 @@ async function ask(path, limit) {
   return answer;
 }
 
-function tell(report, rows, { opened, insert, settle }) {
+function tell(report, rows, whole, { opened, insert, fresh, settle }) {
   report.kernels(settle.stats.kernels);
   report.figure('inserted, durable and searchable', 'vec/s', [rows / insert.seconds], ['>=', PACE]);
-  report.figure('to settled', 'vec/s', [rows / (insert.seconds + settle.seconds)]);
+  // The background goes on while it is asked.
+  const settled = insert.seconds + fresh.seconds + settle.seconds;
+  report.figure('to settled', 'vec/s', [rows / settled]);
   for (const [what, step] of [
     ['ingest', insert],
     ['merging and coding', settle],
@@ -57,6 +60,7 @@ function tell(report, rows, { opened, insert, settle }) {
     report.figure(`query beside ${what}, p99`, 'ms', [step.p99], P99);
     report.figure(`RssAnon during ${what}, highest`, 'MiB', [step.rssPeak], RSS_WORKING);
   }
+  if (whole) report.figure(`recall@10 at ef ${EF} while most wait for links`, '', [fresh.recall]);
   report.figure('RssAnon settled', 'MiB', [settle.rssAnonMiB], RSS_SETTLED);
   report.figure('RssAnon of Node and an empty memory', 'MiB', [opened.rssAnonMiB]);
 }
@@ -75,10 +79,11 @@ export async function run(report, { rows: wanted }) {
   if (!(statSync(BASE).size >= rows * set.dimensions * 4)) return 'the set is cut off';
   const folder = scratchFolder();
   const path = join(folder, 'free.rve');
-  tell(report.about('full speed'), rows, await fill(path, set, rows));
+  const whole = rows === set.rows;
+  tell(report.about('full speed'), rows, whole, await fill(path, set, rows));
   const paced = join(folder, 'paced.rve');
-  tell(report.about(`${PACE}/s`), rows, await fill(paced, set, rows, { perSecond: PACE }));
-  tellAnswers(report, path, await ask(path), rows === set.rows);
+  tell(report.about(`${PACE}/s`), rows, whole, await fill(paced, set, rows, { perSecond: PACE }));
+  tellAnswers(report, path, await ask(path), whole);
   const limit = memoryLimit(LIMIT_MIB);
   if (typeof limit === 'string') {
     report.note(`skipped in ${LIMIT_MIB} MiB: ${limit}`);
@@ -87,8 +92,8 @@ export async function run(report, { rows: wanted }) {
   const small = join(folder, 'small.rve');
   const part = report.about(`in ${LIMIT_MIB} MiB`);
   try {
-    tell(part, rows, await fill(small, set, rows, { limit }));
-    tellAnswers(part, small, await ask(small, limit), rows === set.rows);
+    tell(part, rows, whole, await fill(small, set, rows, { limit }));
+    tellAnswers(part, small, await ask(small, limit), whole);
     part.figure('memory used, page cache included, highest', 'MiB', [limit.peakMiB()]);
   } finally {
     limit.end();

@@ -95,6 +95,7 @@ serve({
   },
   /** All queries, one after the other. */
   ask: ({ ef }) => {
+    const start = performance.now();
     const found = [];
     const latencies = [];
     for (let q = 0; q < set.queries; q++) {
@@ -103,6 +104,7 @@ serve({
       latencies.push(performance.now() - at);
     }
     return {
+      seconds: (performance.now() - start) / 1000,
       recall: recallOf(found, set.truth, TRUTH_K, 10),
       p50: quantile(latencies, 0.5),
       p99: quantile(latencies, 0.99),

@@ -28,6 +28,9 @@ BinaryCodec::BinaryCodec(DistanceKind kind, const Rotation& rotation,
                          std::span<const float> centre)
     : frame_(kind, rotation, centre), code_bytes_(rotation.paddedDims() / 8) {}
 
+BinaryCodec::BinaryCodec(DistanceKind kind, const Rotation& rotation, RotatedCentre centre)
+    : frame_(kind, rotation, centre), code_bytes_(rotation.paddedDims() / 8) {}
+
 void BinaryCodec::put(std::byte* blocks, uint32_t row, const float* rotated) const {
   float residual[kDimensionsMax];
   frame_.subtract(rotated, residual);

@@ -49,6 +49,7 @@ class BinaryCodec {
 
   // centre: dims floats, or empty for zero; copied.
   BinaryCodec(DistanceKind kind, const Rotation& rotation, std::span<const float> centre);
+  BinaryCodec(DistanceKind kind, const Rotation& rotation, RotatedCentre centre);
 
   size_t blockBytes() const { return kBinaryBlockRows * (code_bytes_ + 8); }
   // Bytes of the blocks that hold `rows` rows.

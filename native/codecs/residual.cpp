@@ -17,6 +17,14 @@ ResidualFrame::ResidualFrame(DistanceKind distance_kind, const Rotation& rotatio
   centre_norm2 = kernels().dotF32(centre.data(), centre.data(), padded);
 }
 
+ResidualFrame::ResidualFrame(DistanceKind distance_kind, const Rotation& rotation,
+                             RotatedCentre rotated)
+    : kind(distance_kind), padded(rotation.paddedDims()),
+      centre(rotated.values.begin(), rotated.values.end()) {
+  RVE_ASSERT(centre.size() == padded);
+  centre_norm2 = kernels().dotF32(centre.data(), centre.data(), padded);
+}
+
 void ResidualFrame::subtract(const float* rotated, float* out) const {
   if (centre.empty()) {
     std::memcpy(out, rotated, padded * sizeof(float));

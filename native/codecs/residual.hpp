@@ -10,6 +10,12 @@
 
 namespace rve {
 
+// A centre that Rotation::apply was applied to already.
+struct RotatedCentre {
+  explicit RotatedCentre(std::span<const float> padded) : values(padded) {}
+  std::span<const float> values;  // paddedDims() of them
+};
+
 struct ResidualFrame {
   DistanceKind kind;
   uint32_t padded;
@@ -17,6 +23,7 @@ struct ResidualFrame {
   float centre_norm2 = 0;
 
   ResidualFrame(DistanceKind kind, const Rotation& rotation, std::span<const float> centre);
+  ResidualFrame(DistanceKind kind, const Rotation& rotation, RotatedCentre centre);
 
   // m of the table: -2 for l2, else -1.
   float sign() const { return kind == DistanceKind::kL2 ? -2.0f : -1.0f; }

@@ -36,4 +36,20 @@ std::shared_ptr<const TierCoder> CodebookShelf::coder(
   return made;
 }
 
+std::shared_ptr<const CoarseQuantizer> CodebookShelf::quantizer(DistanceKind kind,
+                                                                const Rotation& rotation,
+                                                                float reach, Bytes centroids) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(quantizers_, [](const auto& one) { return one.expired(); });
+  for (const auto& one : quantizers_) {
+    std::shared_ptr<const CoarseQuantizer> found = one.lock();
+    if (found == nullptr || found->reach() != reach) continue;
+    const Bytes bytes = found->bytes();
+    if (std::equal(bytes.begin(), bytes.end(), centroids.begin(), centroids.end())) return found;
+  }
+  auto made = CoarseQuantizer::decode(kind, rotation, reach, centroids);
+  if (made != nullptr) quantizers_.push_back(made);
+  return made;
+}
+
 }  // namespace rve

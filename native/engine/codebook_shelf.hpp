@@ -1,5 +1,5 @@
-// Codebooks, and the codecs made from them: one in memory however many segments were written with
-// it.
+// Codebooks and coarse quantizers, and the codecs made from them: one in memory however many
+// segments were written with it.
 #pragma once
 #include <memory>
 #include <mutex>
@@ -7,6 +7,7 @@
 
 #include "base/bytes.hpp"
 #include "base/status.hpp"
+#include "codecs/coarse_quantizer.hpp"
 #include "engine/tier_coder.hpp"
 
 namespace rve {
@@ -19,6 +20,9 @@ class CodebookShelf {
   // bits: as TierCodec takes them. Cost of a new one: about a millisecond.
   std::shared_ptr<const TierCoder> coder(const std::shared_ptr<const TierCodebook>& codebook,
                                          Tier tier, float bits);
+  // The quantizer of these centroids, likewise. Null if they are no numbers.
+  std::shared_ptr<const CoarseQuantizer> quantizer(DistanceKind kind, const Rotation& rotation,
+                                                   float reach, Bytes centroids);
 
  private:
   struct Book {
@@ -36,6 +40,7 @@ class CodebookShelf {
   std::mutex mutex_;
   std::vector<Book> books_;
   std::vector<Coder> coders_;
+  std::vector<std::weak_ptr<const CoarseQuantizer>> quantizers_;
 };
 
 }  // namespace rve

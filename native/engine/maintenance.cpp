@@ -35,7 +35,7 @@ void lowerPriority() {
 Maintenance::Maintenance(Store* store, LiveState* state, Committer* committer,
                          const SegmentContext& context, const OpenOptions& options)
     : store_(store), state_(state), committer_(committer), context_(context), options_(options),
-      writer_(store, context), tiers_(store, state, context, options),
+      writer_(store, context), quantizers_(context, options.tuning.code_list_rows), tiers_(store, state, context, options),
       searcher_(state, store, context, options.clock, options.tuning.ef_search, nullptr) {}
 
 Maintenance::~Maintenance() { stopThread(); }
@@ -251,6 +251,7 @@ Status Maintenance::freeze(bool* did) {
     job.keep_adopted = vector_bytes >= kAdoptFillMin * static_cast<double>(lsn - tail_lsn);
     job.keep_going = [this] { return !stopping_.load(std::memory_order_acquire); };
     job.on_step = options_.tuning.on_step;
+    job.quantizer = quantizers_.forRows(*source, rows);
     RVE_TRY(writer_.write(*source, std::move(rows), job, written.get()));
     stats_.lost.fetch_add(written->lost, std::memory_order_relaxed);
   }

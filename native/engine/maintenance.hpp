@@ -8,6 +8,7 @@
 
 #include "engine/committer.hpp"
 #include "engine/search.hpp"
+#include "engine/quantizer_keeper.hpp"
 #include "engine/segment_writer.hpp"
 #include "engine/tier_manager.hpp"
 
@@ -74,6 +75,7 @@ class Maintenance {
   SegmentContext context_;
   OpenOptions options_;
   SegmentWriter writer_;
+  QuantizerKeeper quantizers_;
   TierManager tiers_;
   Searcher searcher_;  // leaves no heat
   std::atomic<bool> recall_expected_{false};

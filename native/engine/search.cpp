@@ -2,34 +2,23 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "codecs/half.hpp"
 #include "engine/hidden_row.hpp"
-#include "engine/nearest.hpp"
-#include "engine/recall_plan.hpp"
-#include "engine/tier_search.hpp"
-#include "graph/search.hpp"
+#include "engine/search_pass.hpp"
 
 namespace rve {
 namespace {
 
-// Below this many live rows exact distances cost less than the codes and their re-ranking.
-constexpr uint32_t kExactRows = 1024;
-
 // How many of the best by code are ranked exactly. 1-bit codes: the true ten are among the best 100
 // with probability 0.993 on spread data at d = 128, but on small clustered sets a dozen times k was
-// too few (bench churn: 0.945 at the worst look); 4-bit codes: among the best 20.
-// Who asks for more than 0.99 has twice as many ranked.
+// too few (bench churn: 0.945 at the worst look). Who asks for more than 0.99 has twice as many ranked.
 constexpr float kRecallRankedTwice = 0.99f;
+// The lists near a query hold 0.995 of what it looks for (codecs/coarse_quantizer.hpp).
+constexpr float kRecallOfLists = 0.99f;
 uint32_t rankedOfOneBit(uint32_t k, float recall) {
   return std::max(384u, 24 * k) * (recall > kRecallRankedTwice ? 2 : 1);
 }
-uint32_t rankedOfFourBit(uint32_t k) { return std::max(24u, 3 * k); }
-
-// Of those, only what may still be among the k nearest: the codec's error bound (1.9 sigma) times
-// this, 2.85 sigma, is exceeded by one row in 400.
-constexpr float kBoundFactor = 1.5f;
 
 // Of a vector that is about to be ranked; the processor's own prefetcher brings what follows.
 constexpr size_t kPrefetchBytes = 512;
@@ -41,83 +30,6 @@ constexpr double kErrorsAllowed = 3.0;
 constexpr uint32_t kRankedAtLeast = 16;  // enough to know the deviation by
 
 }  // namespace
-
-struct Searcher::Hit {
-  float distance;
-  uint64_t id;
-  const Segment* segment;  // null: the tail
-  uint64_t row;            // or ordinal
-  bool operator<(const Hit& other) const {
-    return distance < other.distance || (distance == other.distance && id < other.id);
-  }
-};
-
-// One per thread: no allocation per query once it has grown.
-struct Searcher::Scratch {
-  GraphScratch graph;
-  BinaryQuery binary;
-  NavQuery nav;
-  TierQueries tiers;
-  std::vector<float> unit, rotated, estimates;
-  std::vector<Scored> scored;
-  TopRows top;
-  Nearest coarse, fine;  // by 1-bit and by 4-bit codes, over all places
-  std::vector<Hit> hits;  // max-heap while searching
-  std::vector<VectorRef> vectors;
-};
-
-struct Searcher::Pass {
-  Scratch* s;
-  const Version* version;
-  const float* query;
-  uint32_t k;
-  uint32_t ef;    // of the segment at hand, where a recall is asked for; else of all
-  float recall;   // 0: none is
-  uint32_t hidden;  // row that no walk meets; kNoRow: none
-  RowPredicate predicate;
-  bool degraded = false;
-
-  uint32_t efOf(const Segment& segment) const {
-    return recall == 0 ? ef : efForRecall(segment.recallCurve(), recall, k);
-  }
-  uint32_t efLargest() const {
-    uint32_t largest = recall == 0 ? ef : 0;
-    for (const auto& segment : *version->segments) largest = std::max(largest, efOf(*segment));
-    return largest;
-  }
-
-  // The k-th nearest distance so far; nothing farther can be a result.
-  float worst() const {
-    return s->hits.size() < k ? std::numeric_limits<float>::infinity() : s->hits.front().distance;
-  }
-  // Adds rows [first, first + count) of 1-bit codes that `wanted` takes and that may be among the k
-  // nearest. `number`: how a candidate names row `first`. Costs 1.3 ns a row at d = 128.
-  template <typename Wanted>
-  void scanOneBit(const BinaryCodec& codec, const std::byte* codes, uint32_t first, uint32_t count,
-                  uint32_t number, uint32_t place, const Wanted& wanted) {
-    codec.scan(s->binary, codes, first, count, s->estimates.data());
-    for (uint32_t i = 0; i < count; i += kBinaryBlockRows) {
-      const uint32_t end = std::min(count, i + kBinaryBlockRows);
-      // Few blocks hold a row that can still enter, so bounds are worth taking one by one.
-      if (end - i == kBinaryBlockRows && !anyBelow(s->estimates.data() + i)) continue;
-      for (uint32_t at = i; at < end; at++) {
-        const float estimate = s->estimates[at];
-        if (!(estimate < s->coarse.threshold())) continue;
-        const float bound = codec.errorBound(s->binary, codes, first + at);
-        const float least = estimate - kBoundFactor * bound;
-        if (least > worst() || !wanted(first + at)) continue;
-        s->coarse.add({estimate, number + at, place, least});
-      }
-    }
-  }
-  // Of kBinaryBlockRows estimates, whether one may enter. Counted: several are compared at once.
-  bool anyBelow(const float* estimates) const {
-    const float threshold = s->coarse.threshold();
-    uint32_t below = 0;
-    for (uint32_t i = 0; i < kBinaryBlockRows; i++) below += estimates[i] < threshold ? 1 : 0;
-    return below > 0;
-  }
-};
 
 Searcher::Searcher(LiveState* state, Store* store, const SegmentContext& context, Clock* clock,
                    uint32_t ef_default, const HeatScale* heat_scale)
@@ -240,48 +152,18 @@ void Searcher::offerExact(Pass* pass, float distance, uint64_t id, const Segment
   }
 }
 
-void Searcher::searchTail(Pass* pass) {
-  const Version& v = *pass->version;
-  Scratch& s = *pass->s;
-  const uint64_t rows = v.tail_end - v.tail_first;
-  if (rows == 0) return;
-  const auto wanted = [&](const TailRow& r) {
-    return LiveState::visible(*r.block, r.at, v.lsn) && pass->predicate.matches(*r.block, r.at);
-  };
-  if (v.tail_live <= kExactRows) {
-    for (uint64_t ordinal = v.tail_first; ordinal < v.tail_end; ordinal++) {
-      if (!wanted(tailRow(*v.blocks, ordinal))) continue;
-      rank(pass, {0, static_cast<uint32_t>(ordinal - v.tail_first), 0, 0});
-    }
-    return;
-  }
-  s.estimates.resize(TailBlock::kRows);
-  const BinaryCodec* prepared = nullptr;
-  for (const auto& block : *v.blocks) {
-    const uint64_t from = std::max(v.tail_first, block->first_ordinal);
-    const uint64_t to = std::min(v.tail_end, block->first_ordinal + TailBlock::kRows);
-    if (from >= to) continue;
-    if (block->codec.get() != prepared) {
-      prepared = block->codec.get();
-      prepared->prepare(s.rotated.data(), &s.binary);
-    }
-    pass->scanOneBit(*block->codec, block->codes,
-                     static_cast<uint32_t>(from - block->first_ordinal),
-                     static_cast<uint32_t>(to - from), static_cast<uint32_t>(from - v.tail_first),
-                     0, [&](uint32_t at) {
-                       return wanted({block.get(), at});
-                     });
-  }
-}
-
 void Searcher::searchSegments(Pass* pass, bool linked, const std::atomic<bool>* cancel,
                               bool* cancelled) {
   const Segments& segments = *pass->version->segments;
+  // A filter, or a wish for nearly all, needs the lists that lie farther off too.
+  const bool near_lists = !pass->predicate.any && pass->recall <= kRecallOfLists;
   for (uint32_t place = 1; place <= segments.size() && !*cancelled; place++) {
-    if (segments[place - 1]->linked() != linked) continue;
+    const Segment& segment = *segments[place - 1];
+    if (segment.linked() != linked || (near_lists && segment.waitsInLists())) continue;
     *cancelled = cancel != nullptr && cancel->load(std::memory_order_relaxed);
-    if (!*cancelled) searchSegment(pass, *segments[place - 1], place);
+    if (!*cancelled) searchSegment(pass, segment, place);
   }
+  if (!linked && near_lists) scanNearLists(pass, cancel, cancelled);
 }
 
 void Searcher::searchSegment(Pass* pass, const Segment& segment, uint32_t place) {
@@ -303,22 +185,6 @@ void Searcher::searchSegment(Pass* pass, const Segment& segment, uint32_t place)
   }
 }
 
-namespace {
-
-struct AcceptContext {
-  const LiveState* state;
-  const Segment* segment;
-  const RowPredicate* predicate;
-  uint64_t version_lsn;
-};
-
-bool acceptRow(const void* context, uint32_t row) {
-  const auto& c = *static_cast<const AcceptContext*>(context);
-  return c.state->visible(*c.segment, row, c.version_lsn) && c.predicate->matches(*c.segment, row);
-}
-
-}  // namespace
-
 void Searcher::searchGraphOf(Pass* pass, const Segment& segment, uint32_t place,
                              bool restricted) {
   Scratch& s = *pass->s;
@@ -326,7 +192,7 @@ void Searcher::searchGraphOf(Pass* pass, const Segment& segment, uint32_t place,
   GraphSearchParams params;
   params.ef = pass->ef;
   params.pool_max = restricted ? std::min(4 * pass->ef, kEfMax * 4) : pass->ef;
-  if (restricted) params.filter = {acceptRow, &accept};
+  if (restricted) params.filter = {AcceptContext::call, &accept};
   params.links_guard = segment.graphGuard();
   if (!s.graph.reserve(segment.rows(), params.pool_max).ok()) {
     scanSegment(pass, segment, place, segment.rows());
@@ -471,90 +337,6 @@ void Searcher::rankByBound(Pass* pass, std::vector<Candidate>& candidates) {
     if (candidates[i].least > pass->worst()) continue;
     rank(pass, candidates[i]);
   }
-}
-
-// Looks at every row that may match: for narrow filters, segments without a graph, and small ones.
-void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t place,
-                           uint32_t matching_at_most) {
-  Scratch& s = *pass->s;
-  const AcceptContext accept{state_, &segment, &pass->predicate, pass->version->lsn};
-  const uint32_t live = segment.rows() - segment.marks().deadCount();
-  const bool narrow = matching_at_most < segment.rows() / 8 || live <= kExactRows;
-  s.scored.clear();
-  if (narrow) {
-    const std::span<const TimeBlock> blocks = segment.timeBlocks();
-    for (uint32_t first = 0; first < segment.rows(); first += kTimeBlockRows) {
-      if (!pass->predicate.mayMatch(blocks[first / kTimeBlockRows])) continue;
-      const uint32_t end = std::min(segment.rows(), first + kTimeBlockRows);
-      for (uint32_t row = first; row < end; row++) {
-        if (acceptRow(&accept, row)) s.scored.push_back({0.0f, row});
-      }
-    }
-    if (s.scored.size() <= kExactRows) {
-      for (const Scored& scored : s.scored) rank(pass, {0, scored.row, place, 0});
-      return;
-    }
-  }
-  if (segment.tiers() != nullptr) {
-    scanTiers(pass, segment, place);
-    return;
-  }
-  if (segment.linked()) {
-    segment.nav().prepare(s.rotated.data(), &s.nav);
-    s.top.reset(std::max(rankedOfFourBit(pass->k), pass->ef / 2));
-    const RowFilter filter{acceptRow, &accept};
-    const uint32_t skipped = scanRecords(segment.navSpace(), s.nav.view(), 0, segment.rows(),
-                                         filter, segment.recordsGuard(), &s.top);
-    if (skipped > 0) {
-      segment.noteDamage();
-      pass->degraded = true;
-    }
-  } else {
-    const std::byte* codes = segment.codes();
-    if (codes == nullptr) {
-      pass->degraded = true;
-      for (uint32_t row = 0; row < segment.rows(); row++) {
-        if (acceptRow(&accept, row)) rank(pass, {0, row, place, 0});
-      }
-      return;
-    }
-    segment.binary().prepare(s.rotated.data(), &s.binary);
-    constexpr uint32_t kStep = 4096;
-    s.estimates.resize(kStep);
-    for (uint32_t first = 0; first < segment.rows(); first += kStep) {
-      const uint32_t count = std::min(kStep, segment.rows() - first);
-      pass->scanOneBit(segment.binary(), codes, first, count, first, place,
-                       [&](uint32_t row) { return acceptRow(&accept, row); });
-    }
-    return;
-  }
-  for (const Scored& scored : s.top.sorted()) {
-    s.fine.add({scored.distance, scored.row, place, scored.distance});
-  }
-}
-
-void Searcher::scanTiers(Pass* pass, const Segment& segment, uint32_t place) {
-  constexpr uint32_t kBatch = 64;
-  const AcceptContext accept{state_, &segment, &pass->predicate, pass->version->lsn};
-  TierDistances records(segment, context_, pass->query, &pass->s->tiers);
-  uint32_t rows[kBatch];
-  float distances[kBatch];
-  uint32_t waiting = 0;
-  const auto flush = [&] {
-    records.distances(rows, waiting, distances);
-    for (uint32_t i = 0; i < waiting; i++) {
-      if (distances[i] == std::numeric_limits<float>::max()) continue;
-      pass->s->fine.add({distances[i], rows[i], place, distances[i]});
-    }
-    waiting = 0;
-  };
-  for (uint32_t row = 0; row < segment.rows(); row++) {
-    if (!acceptRow(&accept, row)) continue;
-    rows[waiting++] = row;
-    if (waiting == kBatch) flush();
-  }
-  flush();
-  pass->degraded = pass->degraded || records.unreadable() > 0;
 }
 
 // What is returned was asked for: it stays hot. The tail is hot anyway.

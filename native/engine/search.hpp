@@ -53,6 +53,8 @@ class Searcher {
   void searchSegment(Pass* pass, const Segment& segment, uint32_t place);
   void searchGraphOf(Pass* pass, const Segment& segment, uint32_t place, bool restricted);
   void scanSegment(Pass* pass, const Segment& segment, uint32_t place, uint32_t matching_at_most);
+  void scanNearLists(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled);
+  void scanList(Pass* pass, const Segment& segment, uint32_t place, uint32_t list);
   void scanTiers(Pass* pass, const Segment& segment, uint32_t place);
   void touch(const Pass& pass) const;
   float rank(Pass* pass, const Candidate& candidate);

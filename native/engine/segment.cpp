@@ -109,10 +109,23 @@ Status Segment::openBase(const SegmentContext& context) {
   if (!sized) return bad(entry_, "a section has an impossible size");
   // A segment in tiers is scanned by their records.
   if (vectors_->has(SectionKind::kTierRanges)) return {};
+  const uint64_t code_bytes = base->section(SectionKind::kCodes).size();
   binary_ = std::make_unique<BinaryCodec>(
       context.kind, *context.rotation,
       std::span<const float>(viewAs<float>(centre.data()), centre.size() / 4));
-  if (base->section(SectionKind::kCodes).size() != binary_->bytesFor(rows)) {
+  uint32_t codes = rows;
+  if (base->has(SectionKind::kCodeLists)) {
+    // Nobody scans the codes of what has a graph.
+    if (entry_.part(PartKind::kGraph) != nullptr) return {};
+    if (!base->ensureSection(SectionKind::kCodeLists)) {
+      return bad(entry_, "a page fails its checksum");
+    }
+    const Status opened =
+        CodeLists::open(context, base->section(SectionKind::kCodeLists), rows, &code_lists_);
+    if (!opened.ok()) return bad(entry_, opened.message().c_str());
+    codes = code_lists_->codes();
+  }
+  if (code_bytes != binary_->bytesFor(codes)) {
     return bad(entry_, "its codes have an impossible size");
   }
   return {};

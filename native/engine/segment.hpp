@@ -11,6 +11,7 @@
 
 #include "codecs/binary.hpp"
 #include "codecs/quant4.hpp"
+#include "engine/code_lists.hpp"
 #include "engine/heat.hpp"
 #include "engine/recall_plan.hpp"
 #include "engine/row_marks.hpp"
@@ -134,10 +135,14 @@ class Segment {
     curve_ready_.store(&curve_, std::memory_order_release);
   }
 
-  // 1-bit codes: of segments in pieces.
-  const BinaryCodec& binary() const { return *binary_; }
-  // 1-bit code blocks, verified; null if damaged.
+  // 1-bit code blocks of a segment in pieces, verified; null if damaged. Their rows stand in order,
+  // or in lists.
   const std::byte* codes() const;
+  // Null: in order, or there is a graph.
+  const CodeLists* codeLists() const { return code_lists_.get(); }
+  bool waitsInLists() const { return code_lists_ != nullptr; }
+  // Requires codes in order.
+  const BinaryCodec& binary() const { return *binary_; }
   const NavCodec& nav() const { return *nav_; }
   const NavSpace& navSpace() const { return nav_space_; }
   const GraphView& graph() const { return graph_; }
@@ -194,6 +199,7 @@ class Segment {
   mutable RecallCurve curve_;
   mutable std::atomic<const RecallCurve*> curve_ready_{nullptr};
   std::unique_ptr<BinaryCodec> binary_;
+  std::unique_ptr<CodeLists> code_lists_;
   std::unique_ptr<NavCodec> nav_;
   NavSpace nav_space_{};
   GraphView graph_;

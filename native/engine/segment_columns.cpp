@@ -91,6 +91,9 @@ std::vector<SectionPlan> SegmentColumns::basePlan() const {
   const SectionPlan norms = short_norms_.empty()
                                 ? SectionPlan{SectionKind::kNorms, norms_.size() * 4}
                                 : SectionPlan{SectionKind::kShortNorms, short_norms_.size()};
+  const SectionPlan about = code_lists.empty()
+                                ? SectionPlan{SectionKind::kCentre, code_centre.size() * 4}
+                                : SectionPlan{SectionKind::kCodeLists, code_lists.size()};
   return {{SectionKind::kCodes, codes.bytes},
           {SectionKind::kIds, ids_.size()},
           {SectionKind::kTimes, times_.size()},
@@ -101,7 +104,7 @@ std::vector<SectionPlan> SegmentColumns::basePlan() const {
           {SectionKind::kLabelCounts, label_counts_.size() * sizeof(CountEntry)},
           {SectionKind::kTimeBlocks, time_blocks_.size() * sizeof(TimeBlock)},
           norms,
-          {SectionKind::kCentre, code_centre.size() * 4},
+          about,
           {SectionKind::kHeat, heat_.size()}};
 }
 
@@ -123,6 +126,7 @@ Status SegmentColumns::writeBase(PartsWriter* writer, uint32_t rows, PartEntry* 
   RVE_TRY(writer->append(bytesOf(norms_.data(), norms_.size())));
   RVE_TRY(writer->append(short_norms_));
   RVE_TRY(writer->append(bytesOf(code_centre.data(), code_centre.size())));
+  RVE_TRY(writer->append(code_lists));
   RVE_TRY(writer->append(heat_));
   return writer->end(out);
 }

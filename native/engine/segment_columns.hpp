@@ -23,8 +23,10 @@ class SegmentColumns {
   uint64_t idMax() const { return id_max_; }
   uint64_t payloadTotal() const { return payload_total_; }
 
-  // The 1-bit codes and their centre, for a segment in pieces; empty in tiers.
+  // The 1-bit codes, for a segment in pieces, and either their lists or their centre; empty in
+  // tiers.
   LargeBytes codes;
+  std::vector<std::byte> code_lists;
   std::vector<float> code_centre;
 
   std::vector<SectionPlan> basePlan() const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/mutation.hpp"
+#include "engine/code_lists.hpp"
 #include "graph/pack.hpp"
 
 namespace rve {
@@ -121,11 +122,10 @@ Status SegmentWriter::gather(const RowSource& source, std::vector<RowRef>* rows,
   return {};
 }
 
-Status SegmentWriter::encodeOneBit(const RowSource& source, const std::vector<RowRef>& rows,
-                                   const SegmentJob& job, SegmentColumns* columns) {
-  const BinaryCodec codec(context_.kind, *context_.rotation, columns->code_centre);
-  columns->codes = LargeBytes::allocate(codec.bytesFor(static_cast<uint32_t>(rows.size())));
-  if (columns->codes.data == nullptr) return Status(Code::kNoMemory, "the codes of a segment");
+// Calls use(row, rotated vector).
+template <typename Use>
+Status SegmentWriter::eachRotated(const RowSource& source, const std::vector<RowRef>& rows,
+                                  const SegmentJob& job, Use use) const {
   std::vector<float> floats(context_.dims), rotated(context_.rotation->paddedDims());
   for (uint32_t row = 0; row < rows.size(); row++) {
     if (row % kPollRows == 0 && !job.keep_going()) return Status(Code::kAborted, "stopped");
@@ -133,9 +133,38 @@ Status SegmentWriter::encodeOneBit(const RowSource& source, const std::vector<Ro
     if (!source.read(rows[row], &data)) return Status(Code::kCorrupt, "a row changed its mind");
     decodeVector(data.vector, context_.dims, floats.data());
     context_.rotation->apply(floats.data(), rotated.data());
-    codec.put(columns->codes.data.get(), row, rotated.data());
+    use(row, rotated.data());
   }
   return {};
+}
+
+Status SegmentWriter::encodeOneBit(const RowSource& source, const std::vector<RowRef>& rows,
+                                   const std::vector<float>& centre, const SegmentJob& job,
+                                   SegmentColumns* columns) {
+  const auto allocate = [&](size_t bytes) {
+    columns->codes = LargeBytes::allocate(bytes);
+    return columns->codes.data != nullptr ? Status()
+                                          : Status(Code::kNoMemory, "the codes of a segment");
+  };
+  const auto count = static_cast<uint32_t>(rows.size());
+  if (job.quantizer == nullptr) {
+    columns->code_centre = centre;
+    const BinaryCodec codec(context_.kind, *context_.rotation, centre);
+    RVE_TRY(allocate(codec.bytesFor(count)));
+    return eachRotated(source, rows, job, [&](uint32_t row, const float* rotated) {
+      codec.put(columns->codes.data.get(), row, rotated);
+    });
+  }
+  const CoarseQuantizer& quantizer = *job.quantizer;
+  std::vector<uint32_t> list_of(count), code_of;
+  RVE_TRY(eachRotated(source, rows, job, [&](uint32_t row, const float* rotated) {
+    list_of[row] = quantizer.nearest(rotated);
+  }));
+  columns->code_lists = CodeLists::encode(quantizer, list_of, &code_of);
+  RVE_TRY(allocate(quantizer.codec(0).bytesFor(CodeLists::codesFor(quantizer, list_of))));
+  return eachRotated(source, rows, job, [&](uint32_t row, const float* rotated) {
+    quantizer.codec(list_of[row]).put(columns->codes.data.get(), code_of[row], rotated);
+  });
 }
 
 Status SegmentWriter::buildGraph(const std::function<VectorRef(uint32_t)>& vector_of, uint32_t rows,
@@ -197,8 +226,7 @@ Status SegmentWriter::write(const RowSource& source, std::vector<RowRef> rows,
   if (out->rows.empty()) return {};
   const uint32_t count = static_cast<uint32_t>(out->rows.size());
   if (job.tiers == nullptr) {
-    columns.code_centre = centre;
-    RVE_TRY(encodeOneBit(source, out->rows, job, &columns));
+    RVE_TRY(encodeOneBit(source, out->rows, centre, job, &columns));
   }
   Graph graph;
   if (job.link) {

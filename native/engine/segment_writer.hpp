@@ -4,6 +4,7 @@
 #pragma once
 #include <functional>
 
+#include "codecs/coarse_quantizer.hpp"
 #include "engine/segment_columns.hpp"
 #include "engine/tier_writer.hpp"
 #include "graph/builder.hpp"
@@ -31,6 +32,8 @@ struct SegmentJob {
   bool nav_records = true;  // its graph keeps 4-bit records of its own
   KeepGoing keep_going;
   std::function<void()> on_step;  // Tuning::on_step
+  // Not null: codes of rows in pieces stand in its lists.
+  std::shared_ptr<const CoarseQuantizer> quantizer;
 };
 
 struct WrittenSegment {
@@ -60,7 +63,11 @@ class SegmentWriter {
                 uint64_t* lost);
   void adoptRun(const RowSource& source, uint64_t at, Pieces* pieces) const;
   Status encodeOneBit(const RowSource& source, const std::vector<RowRef>& rows,
-                      const SegmentJob& job, SegmentColumns* columns);
+                      const std::vector<float>& centre, const SegmentJob& job,
+                      SegmentColumns* columns);
+  template <typename Use>
+  Status eachRotated(const RowSource& source, const std::vector<RowRef>& rows,
+                     const SegmentJob& job, Use use) const;
   Status buildGraph(const std::function<VectorRef(uint32_t)>& vector_of, uint32_t rows,
                     const std::vector<float>& centre, const SegmentJob& job, Graph* out);
   Status makeDurable(Status written, const SegmentJob& job);

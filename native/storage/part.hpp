@@ -29,6 +29,7 @@ enum class SectionKind : uint32_t {
   kCentre = 11,
   kHeat = 12,
   kShortNorms = 13,
+  kCodeLists = 14,
   // graph
   kNavRecords = 20,
   kGraph = 21,

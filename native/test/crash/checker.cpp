@@ -35,6 +35,7 @@ Setup makeSetup(const OpenFunction& open, bool real) {
   options.metric = Metric::kL2;
   options.tuning.all_manual = true;
   options.tuning.freeze_rows = 12;
+  options.tuning.code_list_rows = 10;
   options.tuning.segment_rows_max = 64;
   options.tuning.checkpoint_groups = 8;
   options.tuning.zero_ahead_groups = 2;

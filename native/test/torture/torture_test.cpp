@@ -40,6 +40,7 @@ OpenOptions optionsFor(const std::string& path, bool manual) {
   options.tuning.query_threads = 1;
   // Seals, links, compactions and checkpoints many times a second.
   options.tuning.freeze_rows = 200;
+  options.tuning.code_list_rows = 200;
   options.tuning.checkpoint_groups = 24;
   options.tuning.hnsw_m = 4;
   options.tuning.hnsw_ef_construction = 16;

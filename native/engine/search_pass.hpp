@@ -1,0 +1,117 @@
+// What a query carries from step to step. Private to the Searcher.
+#pragma once
+#include <limits>
+
+#include "engine/nearest.hpp"
+#include "engine/recall_plan.hpp"
+#include "engine/search.hpp"
+#include "engine/tier_search.hpp"
+#include "graph/search.hpp"
+
+namespace rve {
+
+// A row is looked at only if it may be among the k nearest: the 1-bit codec's error bound (1.9
+// sigma) times this, 2.85 sigma, is exceeded by one row in 400.
+inline constexpr float kBoundFactor = 1.5f;
+
+// How many of the best by 4-bit code are ranked exactly: the true ten are among the best 20.
+inline uint32_t rankedOfFourBit(uint32_t k) { return std::max(24u, 3 * k); }
+
+struct Searcher::Hit {
+  float distance;
+  uint64_t id;
+  const Segment* segment;  // null: the tail
+  uint64_t row;            // or ordinal
+  bool operator<(const Hit& other) const {
+    return distance < other.distance || (distance == other.distance && id < other.id);
+  }
+};
+
+// One per thread: no allocation per query once it has grown.
+struct Searcher::Scratch {
+  GraphScratch graph;
+  BinaryQuery binary;
+  NavQuery nav;
+  TierQueries tiers;
+  std::vector<float> unit, rotated, estimates;
+  std::vector<uint32_t> lists;  // chosen of a coarse quantizer
+  std::vector<const CoarseQuantizer*> quantizers;
+  std::vector<Scored> scored;
+  TopRows top;
+  Nearest coarse, fine;  // by 1-bit and by 4-bit codes, over all places
+  std::vector<Hit> hits;  // max-heap while searching
+  std::vector<VectorRef> vectors;
+};
+
+struct Searcher::Pass {
+  Scratch* s;
+  const Version* version;
+  const float* query;
+  uint32_t k;
+  uint32_t ef;    // of the segment at hand, where a recall is asked for; else of all
+  float recall;   // 0: none is
+  uint32_t hidden;  // row that no walk meets; kNoRow: none
+  RowPredicate predicate;
+  bool degraded = false;
+
+  uint32_t efOf(const Segment& segment) const {
+    return recall == 0 ? ef : efForRecall(segment.recallCurve(), recall, k);
+  }
+  uint32_t efLargest() const {
+    uint32_t largest = recall == 0 ? ef : 0;
+    for (const auto& segment : *version->segments) largest = std::max(largest, efOf(*segment));
+    return largest;
+  }
+
+  // The k-th nearest distance so far; nothing farther can be a result.
+  float worst() const {
+    return s->hits.size() < k ? std::numeric_limits<float>::infinity() : s->hits.front().distance;
+  }
+  // Of codes first to first + count - 1, all 1-bit: adds the rows that may be among the k nearest.
+  // row_of(i): how a candidate names the row of code first + i. wanted(row): whether it may be
+  // returned. Costs 1.3 ns a row at d = 128.
+  template <typename RowOf, typename Wanted>
+  void scanOneBit(const BinaryCodec& codec, const std::byte* codes, uint32_t first, uint32_t count,
+                  uint32_t place, const RowOf& row_of, const Wanted& wanted) {
+    s->estimates.resize(std::max<size_t>(s->estimates.size(), count));
+    codec.scan(s->binary, codes, first, count, s->estimates.data());
+    for (uint32_t i = 0; i < count; i += kBinaryBlockRows) {
+      const uint32_t end = std::min(count, i + kBinaryBlockRows);
+      // Few blocks hold a row that can still enter, so bounds are worth taking one by one.
+      if (end - i == kBinaryBlockRows && !anyBelow(s->estimates.data() + i)) continue;
+      for (uint32_t at = i; at < end; at++) {
+        const float estimate = s->estimates[at];
+        if (!(estimate < s->coarse.threshold())) continue;
+        const float bound = codec.errorBound(s->binary, codes, first + at);
+        const float least = estimate - kBoundFactor * bound;
+        const uint32_t row = row_of(at);
+        if (least > worst() || !wanted(row)) continue;
+        s->coarse.add({estimate, row, place, least});
+      }
+    }
+  }
+  // Of kBinaryBlockRows estimates, whether one may enter. Counted: several are compared at once.
+  bool anyBelow(const float* estimates) const {
+    const float threshold = s->coarse.threshold();
+    uint32_t below = 0;
+    for (uint32_t i = 0; i < kBinaryBlockRows; i++) below += estimates[i] < threshold ? 1 : 0;
+    return below > 0;
+  }
+};
+
+// Which rows of a segment a walk or a scan may return.
+struct AcceptContext {
+  const LiveState* state;
+  const Segment* segment;
+  const RowPredicate* predicate;
+  uint64_t version_lsn;
+
+  bool operator()(uint32_t row) const {
+    return state->visible(*segment, row, version_lsn) && predicate->matches(*segment, row);
+  }
+  static bool call(const void* context, uint32_t row) {
+    return (*static_cast<const AcceptContext*>(context))(row);
+  }
+};
+
+}  // namespace rve
