@@ -10,7 +10,7 @@ import { TRUTH_K, rowOf, sensors } from '../lib/sets.mjs';
 
 const BATCH = 100;
 const IN_FLIGHT = 16;
-/** Queries beside the work: one, and then a pause. */
+/** Queries beside the work: one, and then a pause: some 150 a second. */
 const PAUSE_MS = 5;
 const WATCH_MS = 10;
 

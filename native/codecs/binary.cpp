@@ -7,10 +7,13 @@
 
 #include "base/assert.hpp"
 #include "base/limits.hpp"
+#include "base/prefetch.hpp"
 
 namespace rve {
 namespace {
 
+// Asked for ahead: the processor's own prefetcher stops at each page.
+constexpr uint32_t kBlocksAtOnce = 2;
 constexpr uint32_t kSlackBits = 8;
 constexpr uint32_t kSlackMask = (1u << kSlackBits) - 1;
 // Largest table entry: two of them fit a byte.
@@ -141,8 +144,12 @@ void BinaryCodec::scan(const BinaryQuery& query, const std::byte* blocks, uint32
   uint32_t row = first;
   while (row < end) {
     if (row % kBinaryBlockRows == 0 && end - row >= kBinaryBlockRows) {
-      const uint32_t count = (end - row) / kBinaryBlockRows;
-      kernels().binaryBlocks(scan, blockOf(blocks, row, block_bytes), count, out + (row - first));
+      const uint32_t left = (end - row) / kBinaryBlockRows;
+      const uint32_t count = std::min(left, kBlocksAtOnce);
+      const std::byte* from = blockOf(blocks, row, block_bytes);
+      const size_t ahead = std::min(left - count, kBlocksAtOnce) * block_bytes;
+      for (size_t at = 0; at < ahead; at += 64) prefetchLine(from + count * block_bytes + at);
+      kernels().binaryBlocks(scan, from, count, out + (row - first));
       row += count * kBinaryBlockRows;
       continue;
     }
@@ -162,6 +169,21 @@ float BinaryCodec::errorBound(const BinaryQuery& query, const std::byte* blocks,
   const float slack = static_cast<float>(scale & kSlackMask) / 255.0f;
   return std::abs(std::bit_cast<float>(scale & ~kSlackMask)) *
          (slack * query.error_scale + query.rounding);
+}
+
+void BinaryCodec::lowerBounds(const BinaryQuery& query, const std::byte* blocks, uint32_t first,
+                              const float* estimates, float factor, float* out) const {
+  uint32_t scales[kBinaryBlockRows];
+  const std::byte* block = blockOf(blocks, first, blockBytes());
+  std::memcpy(scales, block + size_t{kBinaryBlockRows} * (code_bytes_ + 4), sizeof scales);
+  const float slack_scale = query.error_scale / 255.0f * factor;
+  const float rounding = query.rounding * factor;
+  // No branch and no call: lanes are independent.
+  for (uint32_t i = 0; i < kBinaryBlockRows; ++i) {
+    const auto slack = static_cast<float>(static_cast<int32_t>(scales[i] & kSlackMask));
+    const auto magnitude = std::bit_cast<float>(scales[i] & ~kSlackMask & 0x7FFFFFFFu);
+    out[i] = estimates[i] - magnitude * (slack * slack_scale + rounding);
+  }
 }
 
 }  // namespace rve

@@ -72,6 +72,10 @@ class BinaryCodec {
 
   // Half width of the confidence interval around one row's estimate (kErrorSigmas).
   float errorBound(const BinaryQuery& query, const std::byte* blocks, uint32_t row) const;
+  // out[i] = estimates[i] less `factor` error bounds, of the kBinaryBlockRows rows from `first` on,
+  // a multiple of that.
+  void lowerBounds(const BinaryQuery& query, const std::byte* blocks, uint32_t first,
+                   const float* estimates, float factor, float* out) const;
 
  private:
   float rowDistance(const BinaryQuery& query, const std::byte* block, uint32_t lane) const;

@@ -32,10 +32,11 @@ class CoarseQuantizer {
   uint32_t nearest(const float* rotated) const;
   // Squared distance to the nearest centroid.
   float distance2(const float* rotated) const;
-  // All lists, the nearest to a query first. Returns how many of them hold 99.5 % of its ten nearest
-  // rows: those whose centroids are at most reach() times as far as the nearest one.
+  // All lists, the nearest to a query first. Returns how many of them are near: those whose
+  // centroids are at most reach() times as far as the nearest one.
   uint32_t choose(const float* rotated, std::vector<uint32_t>* out) const;
-  // As measured on the rows that it was trained on. At least 1.
+  // At least 1. Measured: of the rows that it was trained on, near lists hold 99.5 % of the two
+  // nearest to each.
   float reach() const { return reach_; }
   // Mean of distance2 over them.
   float distortion() const { return distortion_; }

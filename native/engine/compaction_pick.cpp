@@ -53,7 +53,8 @@ bool adoptedIsSparse(const Segments& inputs, const Segments& all, const SegmentC
 }
 
 Segments pickUnlinked(const Segments& segments, const Tuning& tuning) {
-  // One build of a few seconds: until it is published its rows are scanned flat.
+  // One build of a few seconds: until it is published its rows are scanned in their lists. Fewer
+  // and larger segments are fewer walks.
   const uint64_t rows_max =
       std::min<uint64_t>(tuning.segment_rows_max, uint64_t{kUnlinkedFreezes} * tuning.freeze_rows);
   Segments picked;
@@ -64,7 +65,7 @@ Segments pickUnlinked(const Segments& segments, const Tuning& tuning) {
     rows += segment->rows();
     picked.push_back(segment);
   }
-  return picked.size() >= kMergeFanIn ? picked : Segments();
+  return picked.size() >= 2 && rows >= rows_max / 2 ? picked : Segments();
 }
 
 // What is worth rewriting: a segment with too many dead rows, one that keeps a sparse log alive,

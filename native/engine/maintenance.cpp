@@ -35,7 +35,8 @@ void lowerPriority() {
 Maintenance::Maintenance(Store* store, LiveState* state, Committer* committer,
                          const SegmentContext& context, const OpenOptions& options)
     : store_(store), state_(state), committer_(committer), context_(context), options_(options),
-      writer_(store, context), quantizers_(context, options.tuning.code_list_rows), tiers_(store, state, context, options),
+      writer_(store, context), quantizers_(context, options.tuning.code_list_rows),
+      tiers_(store, state, context, options),
       searcher_(state, store, context, options.clock, options.tuning.ef_search, nullptr) {}
 
 Maintenance::~Maintenance() { stopThread(); }
@@ -341,7 +342,13 @@ Status Maintenance::merge(const Segments& inputs, const Segments& all, bool sett
     rows += segment->rows();
     in_tiers = in_tiers || segment->tiers() != nullptr;
   }
-  if (tiers_.recodesAlways() && (settling || rows >= recodeRowsMin())) in_tiers = true;
+  // Codes can wait; rows that wait for links are scanned by every query.
+  const bool in_hurry = std::any_of(all.begin(), all.end(), [&](const auto& segment) {
+    return !segment->linked() && std::find(inputs.begin(), inputs.end(), segment) == inputs.end();
+  });
+  if (tiers_.recodesAlways() && (settling || (rows >= recodeRowsMin() && !in_hurry))) {
+    in_tiers = true;
+  }
   RVE_TRY(rewrite(inputs, all, in_tiers));
   stats_.compactions.fetch_add(1, std::memory_order_relaxed);
   return {};

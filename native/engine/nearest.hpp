@@ -32,6 +32,13 @@ class Nearest {
     rows_.push_back(candidate);
     if (rows_.size() == 2 * keep_) halve();
   }
+  // The n-th nearest so far; the largest number if there are fewer.
+  float nth(size_t n) {
+    if (n == 0 || rows_.size() < n) return std::numeric_limits<float>::max();
+    const auto at = rows_.begin() + static_cast<std::ptrdiff_t>(n - 1);
+    std::nth_element(rows_.begin(), at, rows_.end());
+    return at->distance;
+  }
   // In no order; call reset before the next add.
   std::vector<Candidate>& rows() {
     if (rows_.size() > keep_) halve();

@@ -12,15 +12,14 @@ constexpr size_t kFitRows = 256;
 // doubles it.
 constexpr double kDriftAllowed = 1.25;
 
-// Rotates up to `wanted` of the rows, evenly; use(rotated).
+// Rotates `wanted` of the rows, at most all, evenly; use(rotated).
 template <typename Use>
 void eachSampled(const SegmentContext& context, const RowSource& source,
                  const std::vector<RowRef>& rows, size_t wanted, Use use) {
   std::vector<float> floats(context.dims), rotated(context.rotation->paddedDims());
-  const size_t step = divideUp(rows.size(), wanted);
-  for (size_t i = 0; i < rows.size(); i += step) {
+  for (size_t i = 0; i < wanted; i++) {
     RowData data;
-    if (!source.read(rows[i], &data)) continue;
+    if (!source.read(rows[i * rows.size() / wanted], &data)) continue;
     decodeVector(data.vector, context.dims, floats.data());
     context.rotation->apply(floats.data(), rotated.data());
     use(rotated);
@@ -55,7 +54,8 @@ std::shared_ptr<const CoarseQuantizer> QuantizerKeeper::train(
 bool QuantizerKeeper::fits(const RowSource& source, const std::vector<RowRef>& rows) const {
   double sum = 0;
   size_t sampled = 0;
-  eachSampled(context_, source, rows, kFitRows, [&](const std::vector<float>& rotated) {
+  const size_t wanted = std::min(rows.size(), kFitRows);
+  eachSampled(context_, source, rows, wanted, [&](const std::vector<float>& rotated) {
     sum += double{last_->distance2(rotated.data())};
     sampled++;
   });

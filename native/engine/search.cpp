@@ -10,15 +10,27 @@
 namespace rve {
 namespace {
 
-// How many of the best by code are ranked exactly. 1-bit codes: the true ten are among the best 100
-// with probability 0.993 on spread data at d = 128, but on small clustered sets a dozen times k was
-// too few (bench churn: 0.945 at the worst look). Who asks for more than 0.99 has twice as many ranked.
+// How many of the best by 1-bit code are ranked exactly: the true ten are among the best 100 with
+// probability 0.993 on spread data at d = 128, but on small clustered sets a dozen times k was too
+// few (bench churn: 0.945 at the worst look). Who asks for more than 0.99 has twice as many ranked.
 constexpr float kRecallRankedTwice = 0.99f;
-// The lists near a query hold 0.995 of what it looks for (codecs/coarse_quantizer.hpp).
-constexpr float kRecallOfLists = 0.99f;
 uint32_t rankedOfOneBit(uint32_t k, float recall) {
   return std::max(384u, 24 * k) * (recall > kRecallRankedTwice ? 2 : 1);
 }
+
+// Codes about a near centroid need fewer, but for those of few bits: at d = 128 a million of which
+// half waits for links is searched no better with 384 (recall 0.99).
+constexpr uint32_t kDimsOfFewRanked = 128;
+uint32_t rankedOfListed(uint32_t k, float recall, uint32_t dims) {
+  const uint32_t fewer = std::max(128u, 12 * k) * std::max(1u, kDimsOfFewRanked / dims);
+  return std::min(fewer * (recall > kRecallRankedTwice ? 2 : 1), rankedOfOneBit(k, recall));
+}
+// What the lists near a query hold (codecs/coarse_quantizer.hpp).
+constexpr float kRecallOfLists = 0.99f;
+
+// A walk expands its k and these, or a quarter of its ef, before it looks at what is near
+// elsewhere.
+constexpr uint32_t kSureMore = 6;
 
 // Of a vector that is about to be ranked; the processor's own prefetcher brings what follows.
 constexpr size_t kPrefetchBytes = 512;
@@ -106,6 +118,7 @@ Status Searcher::answer(const Version& version, const QueryRequest& request, uin
     s.tiers.begin(pass.query);
     s.hits.clear();
     s.coarse.reset(rankedOfOneBit(pass.k, pass.recall));
+    s.listed.reset(rankedOfListed(pass.k, pass.recall, context_.dims));
     s.fine.reset(kept);
     if (!pass.predicate.nothing) {
       // Graphs first: their k nearest, ranked, keep most of what the flat scans see from being
@@ -116,6 +129,7 @@ Status Searcher::answer(const Version& version, const QueryRequest& request, uin
       searchTail(&pass);
       searchSegments(&pass, false, cancel, &cancelled);
       if (cancelled) return Status(Code::kAborted, "the query was cancelled");
+      rankByBound(&pass, s.listed.rows());
       rankByBound(&pass, s.coarse.rows());
     }
     std::sort(s.hits.begin(), s.hits.end());
@@ -193,6 +207,10 @@ void Searcher::searchGraphOf(Pass* pass, const Segment& segment, uint32_t place,
   params.ef = pass->ef;
   params.pool_max = restricted ? std::min(4 * pass->ef, kEfMax * 4) : pass->ef;
   if (restricted) params.filter = {AcceptContext::call, &accept};
+  // Most of its rows may be farther than what other segments gave already. A wanted recall is that
+  // of whole walks.
+  if (pass->recall == 0) params.bound = s.fine.nth(rankedOfFourBit(pass->k));
+  params.sure = std::max(pass->k + kSureMore, pass->ef / 4);
   params.links_guard = segment.graphGuard();
   if (!s.graph.reserve(segment.rows(), params.pool_max).ok()) {
     scanSegment(pass, segment, place, segment.rows());
@@ -285,6 +303,12 @@ void Searcher::fetch(Pass* pass, const std::vector<Candidate>& candidates, size_
   }
 }
 
+// As rank(), of a candidate whose vector fetch() has found, or not.
+float Searcher::rankFetched(Pass* pass, const Candidate& c, const VectorRef& vector) {
+  if (vector.at == nullptr) return rank(pass, c);
+  return rankRow(pass, *(*pass->version->segments)[c.place - 1], vector, c.row);
+}
+
 // By their 4-bit estimates, nearest first, until the next one would have to be nearer than it looks
 // by more than the errors seen so far allow: then all others would have to as well.
 void Searcher::rankNearestFirst(Pass* pass, std::vector<Candidate>& candidates) {
@@ -315,10 +339,7 @@ void Searcher::rankNearestFirst(Pass* pass, std::vector<Candidate>& candidates) 
         fetched = candidates.size();
       }
     }
-    const float exact =
-        vectors[i].at == nullptr
-            ? rank(pass, c)
-            : rankRow(pass, *(*pass->version->segments)[c.place - 1], vectors[i], c.row);
+    const float exact = rankFetched(pass, c, vectors[i]);
     if (!std::isfinite(exact)) continue;
     const double error = double{exact} - c.distance;
     error_sum += error;
@@ -333,9 +354,16 @@ void Searcher::rankByBound(Pass* pass, std::vector<Candidate>& candidates) {
   const size_t first = std::min<size_t>(candidates.size(), 3 * pass->k);
   std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(first),
                     candidates.end());
+  size_t fetched = 0;
   for (size_t i = 0; i < candidates.size(); i++) {
+    if (i % kFetchedAtOnce == 0) {
+      // Those after these are on their way while these are ranked.
+      const size_t ahead = std::min(candidates.size(), i + 2 * kFetchedAtOnce);
+      fetch(pass, candidates, fetched, ahead);
+      fetched = ahead;
+    }
     if (candidates[i].least > pass->worst()) continue;
-    rank(pass, candidates[i]);
+    rankFetched(pass, candidates[i], pass->s->vectors[i]);
   }
 }
 

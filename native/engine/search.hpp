@@ -58,6 +58,7 @@ class Searcher {
   void scanTiers(Pass* pass, const Segment& segment, uint32_t place);
   void touch(const Pass& pass) const;
   float rank(Pass* pass, const Candidate& candidate);
+  float rankFetched(Pass* pass, const Candidate& candidate, const VectorRef& vector);
   void rankNearestFirst(Pass* pass, std::vector<Candidate>& candidates);
   void fetch(Pass* pass, const std::vector<Candidate>& candidates, size_t from, size_t to);
   void rankByBound(Pass* pass, std::vector<Candidate>& candidates);

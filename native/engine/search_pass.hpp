@@ -1,5 +1,7 @@
 // What a query carries from step to step. Private to the Searcher.
 #pragma once
+#include <cfloat>
+#include <cmath>
 #include <limits>
 
 #include "engine/nearest.hpp"
@@ -35,10 +37,12 @@ struct Searcher::Scratch {
   TierQueries tiers;
   std::vector<float> unit, rotated, estimates;
   std::vector<uint32_t> lists;  // chosen of a coarse quantizer
-  std::vector<const CoarseQuantizer*> quantizers;
+  std::vector<uint32_t> waiting;  // places of segments that wait in lists
   std::vector<Scored> scored;
   TopRows top;
-  Nearest coarse, fine;  // by 1-bit and by 4-bit codes, over all places
+  // Candidates over all places: by 1-bit codes about a centre for all rows, by those about
+  // centroids of lists, and by 4-bit codes.
+  Nearest coarse, listed, fine;
   std::vector<Hit> hits;  // max-heap while searching
   std::vector<VectorRef> vectors;
 };
@@ -72,29 +76,36 @@ struct Searcher::Pass {
   // returned. Costs 1.3 ns a row at d = 128.
   template <typename RowOf, typename Wanted>
   void scanOneBit(const BinaryCodec& codec, const std::byte* codes, uint32_t first, uint32_t count,
-                  uint32_t place, const RowOf& row_of, const Wanted& wanted) {
+                  uint32_t place, const RowOf& row_of, const Wanted& wanted, Nearest* to) {
     s->estimates.resize(std::max<size_t>(s->estimates.size(), count));
     codec.scan(s->binary, codes, first, count, s->estimates.data());
     for (uint32_t i = 0; i < count; i += kBinaryBlockRows) {
-      const uint32_t end = std::min(count, i + kBinaryBlockRows);
-      // Few blocks hold a row that can still enter, so bounds are worth taking one by one.
-      if (end - i == kBinaryBlockRows && !anyBelow(s->estimates.data() + i)) continue;
-      for (uint32_t at = i; at < end; at++) {
-        const float estimate = s->estimates[at];
-        if (!(estimate < s->coarse.threshold())) continue;
-        const float bound = codec.errorBound(s->binary, codes, first + at);
-        const float least = estimate - kBoundFactor * bound;
-        const uint32_t row = row_of(at);
-        if (least > worst() || !wanted(row)) continue;
-        s->coarse.add({estimate, row, place, least});
+      const float* estimates = s->estimates.data() + i;
+      const uint32_t end = std::min(kBinaryBlockRows, count - i);
+      float least[kBinaryBlockRows];
+      // Few blocks hold a row that can still enter. A part of one is not looked at as a whole: its
+      // other rows may be in the making.
+      if (end == kBinaryBlockRows && (first + i) % kBinaryBlockRows == 0) {
+        if (!anyBelow(estimates, to->threshold())) continue;
+        codec.lowerBounds(s->binary, codes, first + i, estimates, kBoundFactor, least);
+        if (!anyBelow(least, std::nextafter(worst(), FLT_MAX))) continue;
+      } else {
+        for (uint32_t at = 0; at < end; at++) {
+          const float bound = codec.errorBound(s->binary, codes, first + i + at);
+          least[at] = estimates[at] - kBoundFactor * bound;
+        }
+      }
+      for (uint32_t at = 0; at < end; at++) {
+        if (!(estimates[at] < to->threshold()) || least[at] > worst()) continue;
+        const uint32_t row = row_of(i + at);
+        if (wanted(row)) to->add({estimates[at], row, place, least[at]});
       }
     }
   }
-  // Of kBinaryBlockRows estimates, whether one may enter. Counted: several are compared at once.
-  bool anyBelow(const float* estimates) const {
-    const float threshold = s->coarse.threshold();
+  // Whether one of kBinaryBlockRows is. Counted: several are compared at once.
+  static bool anyBelow(const float* values, float threshold) {
     uint32_t below = 0;
-    for (uint32_t i = 0; i < kBinaryBlockRows; i++) below += estimates[i] < threshold ? 1 : 0;
+    for (uint32_t i = 0; i < kBinaryBlockRows; i++) below += values[i] < threshold ? 1 : 0;
     return below > 0;
   }
 };

@@ -9,7 +9,7 @@ namespace {
 constexpr uint32_t kExactRows = 1024;
 
 // Lists are looked into until they hold so many rows for each that is wanted.
-constexpr uint64_t kListRowsPerResult = 64;
+constexpr uint64_t kListRowsPerResult = 256;
 
 }  // namespace
 
@@ -41,7 +41,8 @@ void Searcher::searchTail(Pass* pass) {
     const auto number = static_cast<uint32_t>(from - v.tail_first);
     pass->scanOneBit(*block->codec, block->codes, at, static_cast<uint32_t>(to - from), 0,
                      [&](uint32_t i) { return number + i; },
-                     [&](uint32_t row) { return wanted({block.get(), at + row - number}); });
+                     [&](uint32_t row) { return wanted({block.get(), at + row - number}); },
+                     &s.coarse);
   }
 }
 
@@ -103,7 +104,7 @@ void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t place,
     for (uint32_t first = 0; first < segment.rows(); first += kStep) {
       const uint32_t count = std::min(kStep, segment.rows() - first);
       pass->scanOneBit(segment.binary(), codes, first, count, place,
-                       [&](uint32_t i) { return first + i; }, accept);
+                       [&](uint32_t i) { return first + i; }, accept, &s.coarse);
     }
     return;
   }
@@ -127,7 +128,7 @@ void Searcher::scanList(Pass* pass, const Segment& segment, uint32_t place, uint
   // A row number of a foreign file may be any.
   const auto wanted = [&](uint32_t row) { return row < segment.rows() && accept(row); };
   pass->scanOneBit(segment.codeLists()->quantizer().codec(list), codes, rows.first_code, count,
-                   place, rowOf, wanted);
+                   place, rowOf, wanted, &pass->s->listed);
 }
 
 // Of all segments whose codes stand in lists, the lists near the query. Those of one quantizer
@@ -135,29 +136,36 @@ void Searcher::scanList(Pass* pass, const Segment& segment, uint32_t place, uint
 void Searcher::scanNearLists(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled) {
   const Segments& segments = *pass->version->segments;
   Scratch& s = *pass->s;
-  std::vector<const CoarseQuantizer*>& done = s.quantizers;
-  done.clear();
-  for (const auto& first : segments) {
-    if (!first->waitsInLists()) continue;
-    const CoarseQuantizer* quantizer = &first->codeLists()->quantizer();
-    if (std::find(done.begin(), done.end(), quantizer) != done.end()) continue;
-    done.push_back(quantizer);
+  s.waiting.clear();
+  for (uint32_t place = 1; place <= segments.size(); place++) {
+    if (segments[place - 1]->waitsInLists()) s.waiting.push_back(place);
+  }
+  const auto quantizerOf = [&](uint32_t place) {
+    return &segments[place - 1]->codeLists()->quantizer();
+  };
+  while (!s.waiting.empty()) {
+    const CoarseQuantizer* quantizer = quantizerOf(s.waiting.front());
+    const auto of_it = std::partition(s.waiting.begin(), s.waiting.end(), [&](uint32_t place) {
+      return quantizerOf(place) != quantizer;
+    });
+    const std::span<const uint32_t> places(of_it, s.waiting.end());
     const uint32_t near = quantizer->choose(s.rotated.data(), &s.lists);
     uint64_t rows = 0;
     for (uint32_t i = 0; i < s.lists.size(); i++) {
-      // What is near was measured with ten results of thousands of rows.
+      // What is near was measured with few results of thousands of rows.
       if (i >= near && rows >= kListRowsPerResult * pass->k) break;
-      const uint32_t list = s.lists[i];
       *cancelled = cancel != nullptr && cancel->load(std::memory_order_relaxed);
       if (*cancelled) return;
+      const uint32_t list = s.lists[i];
       quantizer->codec(list).prepare(s.rotated.data(), &s.binary);
-      for (uint32_t place = 1; place <= segments.size(); place++) {
-        const Segment& segment = *segments[place - 1];
-        if (!segment.waitsInLists() || &segment.codeLists()->quantizer() != quantizer) continue;
-        scanList(pass, segment, place, list);
+      for (size_t n = 0; n < places.size(); n++) {
+        const Segment& segment = *segments[places[n] - 1];
+        if (n + 1 < places.size()) segments[places[n + 1] - 1]->prefetchList(list);
+        scanList(pass, segment, places[n], list);
         rows += segment.codeLists()->list(list).rows.size();
       }
     }
+    s.waiting.erase(of_it, s.waiting.end());
   }
 }
 

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "base/prefetch.hpp"
+
 namespace rve {
 namespace {
 
@@ -484,6 +486,15 @@ uint32_t Segment::rowsOfLabel(uint32_t label) const {
 const std::byte* Segment::codes() const {
   if (!noted(base_->ensureSection(SectionKind::kCodes))) return nullptr;
   return base_->section(SectionKind::kCodes).data();
+}
+
+void Segment::prefetchList(uint32_t list) const {
+  constexpr size_t kBytes = 1024;
+  const Bytes codes = base_->section(SectionKind::kCodes);
+  const size_t at = code_lists_->list(list).first_code / kBinaryBlockRows * binary_->blockBytes();
+  for (size_t line = at; line < std::min(codes.size(), at + kBytes); line += 64) {
+    prefetchLine(codes.data() + line);
+  }
 }
 
 bool Segment::graphIsWhole() const {

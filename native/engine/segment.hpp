@@ -141,6 +141,8 @@ class Segment {
   // Null: in order, or there is a graph.
   const CodeLists* codeLists() const { return code_lists_.get(); }
   bool waitsInLists() const { return code_lists_ != nullptr; }
+  // Asks for the cache lines that a scan of this list begins with. Requires lists.
+  void prefetchList(uint32_t list) const;
   // Requires codes in order.
   const BinaryCodec& binary() const { return *binary_; }
   const NavCodec& nav() const { return *nav_; }

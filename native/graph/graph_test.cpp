@@ -61,6 +61,34 @@ TEST(a_result_is_sorted_without_repeats_and_no_longer_than_ef) {
   }
 }
 
+TEST(a_walk_with_a_bound_gives_up_what_is_beyond_it_and_little_before_it) {
+  SplitMix random(rve::test::seed());
+  const Grid grid = clustered(random, 4000);
+  const NavSpace space = grid.space();
+  const LargeBytes graph = build(space, {});
+  const GraphView view = open(graph);
+  std::vector<int8_t> values(kDims);
+  uint32_t whole_expanded = 0, bound_expanded = 0, same = 0;
+  for (uint32_t q = 0; q < 4000; q += 100) {
+    const NavQueryView query = navQueryFromRow(space, q, values.data());
+    const Answer whole = search(view, space, query, withEf(64));
+    GraphSearchParams params = withEf(64);
+    params.sure = 16;
+    params.bound = whole.rows[20].distance;
+    const Answer bound = search(view, space, query, params);
+    whole_expanded += whole.stats.expanded;
+    bound_expanded += bound.stats.expanded;
+    REQUIRE(bound.rows.size() >= 10);
+    for (size_t i = 0; i < 10; ++i) same += bound.rows[i].distance == whole.rows[i].distance;
+    // With a filter there is no bound.
+    params.bound = 0;
+    params.filter = {EvenRows::accept, nullptr};
+    CHECK_EQ(search(view, space, query, params).rows.size(), size_t{64});
+  }
+  CHECK(same > 380);
+  CHECK(bound_expanded < whole_expanded / 2);
+}
+
 TEST(a_filter_withholds_rows_but_does_not_stop_the_walk) {
   SplitMix random(14);
   const Grid grid = clustered(random, 5000);

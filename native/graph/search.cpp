@@ -247,6 +247,7 @@ uint32_t searchWith(const GraphView& view, const Records& records, const GraphSe
       walk.offer(source, &entry, &distance, 1);
     }
   }
+  if (params.filter.accept == nullptr) walk.stopBeyond(params.bound, params.sure);
   walk.run(source);
   if (stats != nullptr) {
     *stats = {.distances = walk.distances,

@@ -4,6 +4,7 @@
 // bytes: every id is compared with its bound, every loop is bounded by the rows; a bad id is
 // skipped.
 #pragma once
+#include <cfloat>
 #include <memory>
 #include <vector>
 
@@ -66,6 +67,10 @@ struct GraphSearchParams {
   // skipped. None: the entry level is scanned.
   const uint32_t* entries = nullptr;
   uint32_t entry_count = 0;
+  // Once `sure` rows are expanded, none farther than this is: the caller has enough that are
+  // nearer. Not with a filter.
+  float bound = FLT_MAX;
+  uint32_t sure = 0;
   PageGuard links_guard;    // over the graph's bytes
   PageGuard records_guard;  // over space.records; unused with GraphDistances
 

@@ -49,6 +49,13 @@ class GraphWalk {
     epoch_ = scratch->epoch_;
   }
 
+  // Once `sure` entries are expanded, none that is farther than `bound` is. Requires that every
+  // node is accepted.
+  void stopBeyond(float bound, uint32_t sure) {
+    bound_ = bound;
+    sure_ = sure;
+  }
+
   // Takes a node out of the walk, or says that it is already in it (or no node at all).
   bool visit(uint32_t node) {
     if (node >= count_) [[unlikely]] {
@@ -122,7 +129,7 @@ class GraphWalk {
   // links were asked for when it came into the pool.
   uint32_t choose() {
     while (cursor_ < size_ && (pool_[cursor_].row & kExpanded) != 0) ++cursor_;
-    if (cursor_ == size_) return kNoRow;
+    if (cursor_ == size_ || (cursor_ >= sure_ && pool_[cursor_].distance > bound_)) return kNoRow;
     pool_[cursor_].row |= kExpanded;
     ++expanded;
     return pool_[cursor_].row & kNodeMask;
@@ -203,6 +210,8 @@ class GraphWalk {
   uint32_t size_ = 0;
   uint32_t accepted_ = 0;
   uint32_t cursor_ = 0;  // nothing before it is unexpanded
+  float bound_ = FLT_MAX;
+  uint32_t sure_ = 0;
   uint8_t epoch_ = 0;
 };
 

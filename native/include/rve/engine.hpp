@@ -88,7 +88,7 @@ struct Tuning {
   bool all_manual = false;  // no threads: pump() commits, maintain() runs one job at a time
   uint32_t query_threads = 0;           // 0: cores - 1, at least 1
   uint32_t freeze_rows = 8192;          // the tail is sealed from this many rows on
-  uint32_t code_list_rows = 4096;       // from so many rows on a seal puts its codes in lists; 0: never
+  uint32_t code_list_rows = 4096;       // a seal of so many rows puts its codes in lists; 0: never
   uint64_t checkpoint_log_bytes = 4u << 20;
   uint32_t checkpoint_groups = 256;
   uint32_t checkpoint_idle_ms = 30'000; // after the last write, when fewer
