@@ -17,7 +17,7 @@ interface Written {
 }
 
 /** A log as blklogwrites writes it; without `fill` an entry has no data. */
-function logOf(list: readonly Written[]): Buffer {
+function logOf(list: readonly Written[], claimed = list.length): Buffer {
   const sectors = [Buffer.alloc(SECTOR)];
   for (const { sector = 0, fill, flags = 0 } of list) {
     const head = Buffer.alloc(SECTOR);
@@ -29,9 +29,13 @@ function logOf(list: readonly Written[]): Buffer {
   }
   sectors[0]?.writeBigUInt64LE(0x6a736677736872n, 0);
   sectors[0]?.writeBigUInt64LE(1n, 8);
-  sectors[0]?.writeBigUInt64LE(BigInt(list.length), 16);
+  sectors[0]?.writeBigUInt64LE(BigInt(claimed), 16);
   sectors[0]?.writeUInt32LE(SECTOR, 24);
   return Buffer.concat(sectors);
+}
+
+function holeAt(log: Buffer, at: number): Buffer {
+  return Buffer.from(log).fill(0, log.length + at, log.length + at + SECTOR);
 }
 
 describe('a block log', () => {
@@ -120,9 +124,20 @@ describe('a block log', () => {
   });
 
   it.each([
+    ['cut off in its data', logOf(LIST).subarray(0, -1)],
+    ['cut off in its head', logOf(LIST).subarray(0, -2 * SECTOR + 8)],
+    ['a hole, with a later one behind it', holeAt(logOf(LIST), -2 * SECTOR)],
+  ])('ends before an entry that a killed emulator left: %s', async (_what, bytes) => {
+    writeFileSync(path, bytes);
+    const log = await BlockLog.open(path);
+    expect(log.entries).toHaveLength(LIST.length - 1);
+    await log.close();
+  });
+
+  it.each([
     ['empty', Buffer.alloc(0), 'no superblock'],
     ['not a log', Buffer.alloc(2048, 7), 'magic'],
-    ['cut short', logOf(LIST).subarray(0, 3 * SECTOR), 'reaches beyond|ends before'],
+    ['cut short', logOf(LIST, 1000), 'ends after 6 of 1000'],
   ])('is refused when it is %s', async (_what, bytes, message) => {
     writeFileSync(path, bytes);
     await expect(BlockLog.open(path)).rejects.toThrow(new RegExp(message));
