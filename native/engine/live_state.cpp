@@ -10,8 +10,8 @@ namespace rve {
 
 LiveState::LiveState(Store* store, const SegmentContext& context)
     : store_(store), context_(context) {
-  tail_codec_ = std::make_shared<BinaryCodec>(context.kind, *context.rotation,
-                                              std::span<const float>());
+  plain_codec_ = std::make_shared<BinaryCodec>(context.kind, *context.rotation,
+                                               std::span<const float>());
   rotated_.resize(context.rotation->paddedDims());
   floats_.resize(context.dims);
 }
@@ -62,10 +62,7 @@ Status LiveState::restore() {
   prefetchSegments();
   RVE_TRY(restoreTail());
   RVE_TRY(replayLog());
-  for (uint64_t ordinal = tail_.first(); ordinal < tail_.end(); ordinal++) {
-    const TailRow row = tailRow(*tail_.blocks(), ordinal);
-    codeRow(row.block, row.at);
-  }
+  codeTail();
   publish(store_->log().lsn());
   return {};
 }
@@ -238,7 +235,7 @@ Status LiveState::restoreTailGroup(const TailGroup& group, const std::vector<uin
     PutView put;
     RVE_TRY(decodePut(body, record_at, context_.dims, &put));
     for (uint32_t row = 0; row < put.shape.count; row++, (*ordinal)++) {
-      const uint64_t at = tail_.append(put, row, group.offset + record_at, run, tail_codec_);
+      const uint64_t at = tail_.append(put, row, group.offset + record_at, run, plain_codec_);
       if (std::binary_search(dead.begin(), dead.end(), static_cast<uint32_t>(*ordinal))) {
         killTailRow(at, 0);
       }
@@ -324,7 +321,7 @@ Status LiveState::applyPut(const GroupPlace& place, Bytes record, uint32_t recor
       *killed += killId(id, place.lsn, options.replay) ? 1 : 0;
     }
     const uint64_t ordinal =
-        tail_.append(put, row, place.offset + record_at, run, tail_codec_);
+        tail_.append(put, row, place.offset + record_at, run, plain_codec_);
     live_.fetch_add(1, std::memory_order_relaxed);
     noteId(id);
     if (options.replay && (put.shape.flags & kPutSequence) != 0) {
@@ -332,6 +329,7 @@ Status LiveState::applyPut(const GroupPlace& place, Bytes record, uint32_t recor
     }
     if (!options.replay) {
       const TailRow r = tailRow(*tail_.blocks(), ordinal);
+      if (r.at == 0) centreNewBlock(r.block);
       codeRow(r.block, r.at);
     }
   }
@@ -464,15 +462,56 @@ bool LiveState::killSegmentRow(const Segment& segment, uint32_t row, uint64_t ls
   return true;
 }
 
+const float* LiveState::floatsOf(const TailBlock& block, uint32_t at) {
+  const std::byte* vector = context_.view + block.vector_at[at];
+  if (block.dtypes[at] != Dtype::kF16) return viewAs<float>(vector);
+  kernels().floatFromHalf(viewAs<uint16_t>(vector), floats_.data(), context_.dims);
+  return floats_.data();
+}
+
 void LiveState::codeRow(TailBlock* block, uint32_t at) {
-  const std::byte* vector = context_.view + block->vector_at[at];
-  const float* floats = viewAs<float>(vector);
-  if (block->dtypes[at] == Dtype::kF16) {
-    kernels().floatFromHalf(viewAs<uint16_t>(vector), floats_.data(), context_.dims);
-    floats = floats_.data();
-  }
-  context_.rotation->apply(floats, rotated_.data());
+  context_.rotation->apply(floatsOf(*block, at), rotated_.data());
   block->codec->put(block->codes, at, rotated_.data());
+}
+
+// About the mean of rows [from, to): sensors say nearly the same all day, and about zero the error
+// of a code is larger than what tells two such rows apart.
+std::shared_ptr<const BinaryCodec> LiveState::codecAbout(const TailBlock& block, uint32_t from,
+                                                         uint32_t to) {
+  std::vector<double> sum(context_.dims);
+  for (uint32_t at = from; at < to; at++) {
+    const float* floats = floatsOf(block, at);
+    for (uint32_t d = 0; d < context_.dims; d++) sum[d] += double{floats[d]};
+  }
+  std::vector<float> mean(context_.dims);
+  for (uint32_t d = 0; d < context_.dims; d++) {
+    mean[d] = static_cast<float>(sum[d] / std::max(1u, to - from));
+  }
+  return std::make_shared<BinaryCodec>(context_.kind, *context_.rotation, mean);
+}
+
+// A block's codes are about the mean of the block before. The first one had none before: it is coded
+// again. Nobody reads its codes yet, since so few rows are compared exactly.
+void LiveState::centreNewBlock(TailBlock* block) {
+  static_assert(TailBlock::kRows <= kExactRows);
+  const TailBlocks& blocks = *tail_.blocks();
+  if (blocks.size() < 2) return;
+  TailBlock* before = blocks[blocks.size() - 2].get();
+  block->codec = codecAbout(*before, 0, TailBlock::kRows);
+  if (before->codec != plain_codec_) return;
+  before->codec = block->codec;
+  for (uint32_t at = 0; at < TailBlock::kRows; at++) codeRow(before, at);
+}
+
+// After recovery, before there are readers.
+void LiveState::codeTail() {
+  for (const auto& block : *tail_.blocks()) {
+    const uint64_t first = block->first_ordinal;
+    const auto from = static_cast<uint32_t>(std::max(tail_.first(), first) - first);
+    const auto to = static_cast<uint32_t>(std::min<uint64_t>(tail_.end() - first, TailBlock::kRows));
+    block->codec = codecAbout(*block, from, to);
+    for (uint32_t at = from; at < to; at++) codeRow(block.get(), at);
+  }
 }
 
 std::vector<RunPin> LiveState::segmentPins() const {

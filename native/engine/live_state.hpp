@@ -99,6 +99,10 @@ class LiveState {
   bool killTailRow(uint64_t ordinal, uint64_t lsn);
   bool killSegmentRow(const Segment& segment, uint32_t row, uint64_t lsn, bool replay);
   void codeRow(TailBlock* block, uint32_t at);
+  const float* floatsOf(const TailBlock& block, uint32_t at);
+  std::shared_ptr<const BinaryCodec> codecAbout(const TailBlock& block, uint32_t from, uint32_t to);
+  void centreNewBlock(TailBlock* block);
+  void codeTail();
 
   Store* store_;
   SegmentContext context_;
@@ -106,7 +110,8 @@ class LiveState {
   Tail tail_;
   mutable Versions versions_;
   RecentDeaths recent_;
-  std::shared_ptr<const BinaryCodec> tail_codec_;
+  // About zero, until rows tell a better centre.
+  std::shared_ptr<const BinaryCodec> plain_codec_;
   std::vector<float> rotated_, floats_;
   // To be assigned next: runs ahead of seen_ids_ while a group is being made.
   uint64_t next_id_ = 0;

@@ -277,5 +277,39 @@ TEST(scan_gives_every_match_once_in_the_order_of_ids) {
   }
 }
 
+// What a sensor says all day: rows that are nearly the same, and far from zero.
+TEST(each_row_of_a_long_tail_of_near_equals_is_its_own_nearest) {
+  for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+    TestStore s(metric, 64, seed());
+    REQUIRE_OK(s.open());
+    std::vector<std::vector<float>> rows(3000);
+    std::vector<int64_t> ids;
+    const std::vector<float> state = s.randomVector();
+    for (size_t first = 0; first < rows.size(); first += 100) {
+      InsertBatch batch;
+      batch.count = 100;
+      for (size_t i = first; i < first + 100; i++) {
+        rows[i] = s.randomVector();
+        for (size_t d = 0; d < state.size(); d++) rows[i][d] = 5 * state[d] + 0.05f * rows[i][d];
+        batch.matrix.insert(batch.matrix.end(), rows[i].begin(), rows[i].end());
+      }
+      InsertResult inserted;
+      REQUIRE_OK(s.insertBatch(std::move(batch), &inserted));
+      ids.insert(ids.end(), inserted.ids.begin(), inserted.ids.end());
+    }
+    for (const bool reopened : {false, true}) {
+      if (reopened) {
+        s.crash();
+        REQUIRE_OK(s.open());
+      }
+      uint32_t found = 0;
+      for (size_t i = 0; i < rows.size(); i += 10) {
+        found += ask(&s, rows[i], 1, {}) == std::vector<int64_t>{ids[i]} ? 1u : 0u;
+      }
+      CHECK(found >= 298);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace rve::test

@@ -5,9 +5,6 @@
 namespace rve {
 namespace {
 
-// Below this many live rows exact distances cost less than the codes and their re-ranking.
-constexpr uint32_t kExactRows = 1024;
-
 // Lists are looked into until they hold so many rows for each that is wanted.
 constexpr uint64_t kListRowsPerResult = 256;
 

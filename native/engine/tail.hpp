@@ -16,6 +16,10 @@
 
 namespace rve {
 
+// Up to so many live rows exact distances cost less than codes and their re-ranking, and no code is
+// read.
+inline constexpr uint32_t kExactRows = 1024;
+
 inline constexpr uint64_t kAlive = ~uint64_t{0};
 
 // 1,024 rows. The committer appends; readers look only at rows below the end of their Version.

@@ -28,6 +28,7 @@ export interface PlayOptions {
   readonly signal: AbortSignal;
 }
 
+const QUERY_K = 10;
 /** Questions in flight at once: the machine answers them one after the other anyway. */
 const QUESTIONS_MAX = 8;
 
@@ -300,7 +301,10 @@ class Player {
     return `${this.#ledger.inFlight} wait`;
   }
 
-  /** Each acknowledged record must be its own nearest neighbour. */
+  /**
+   * Each acknowledged record must be its own nearest neighbour. Ten are asked for: a search for one
+   * alone may overlook it, approximate as it is, in one of some thousand.
+   */
   async #query(step: StepOf<'query'>): Promise<string> {
     const { broker } = this.#talk();
     const records = this.#ledger.acknowledged;
@@ -310,7 +314,7 @@ class Player {
     const missing: string[] = [];
     const latencies: number[] = [];
     const work = forEach(asked, QUESTIONS_MAX, async ({ sequence, vector }) => {
-      const { scores, latencyUs } = await broker.ask(vector, 1);
+      const { scores, latencyUs } = await broker.ask(vector, QUERY_K);
       latencies.push(latencyUs);
       if (latencies.length === 1) this.#measure(step);
       const score = scores[0] ?? NaN;
