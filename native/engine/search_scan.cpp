@@ -110,15 +110,11 @@ void Searcher::scanSegment(Pass* pass, const Segment& segment, uint32_t place,
   }
 }
 
-// Requires the query prepared for this list.
+// Requires the query prepared for this list, and codes that are whole.
 void Searcher::scanList(Pass* pass, const Segment& segment, uint32_t place, uint32_t list) {
   const AcceptContext accept{state_, &segment, &pass->predicate, pass->version->lsn};
   const std::byte* codes = segment.codes();
   const CodeLists::List& rows = segment.codeLists()->list(list);
-  if (codes == nullptr) {
-    pass->degraded = true;
-    return;
-  }
   // Whole blocks are fastest; what fills the last one is no row.
   const auto count = static_cast<uint32_t>(roundUp(rows.rows.size(), kBinaryBlockRows));
   const auto rowOf = [&](uint32_t i) { return i < rows.rows.size() ? rows.rows[i] : kNoRow; };

@@ -140,7 +140,8 @@ class Segment {
   const std::byte* codes() const;
   // Null: in order, or there is a graph.
   const CodeLists* codeLists() const { return code_lists_.get(); }
-  bool waitsInLists() const { return code_lists_ != nullptr; }
+  // Whether lists can be looked into: there are some, and no code is damaged.
+  bool waitsInLists() const { return code_lists_ != nullptr && codes() != nullptr; }
   // Asks for the cache lines that a scan of this list begins with. Requires lists.
   void prefetchList(uint32_t list) const;
   // Requires codes in order.
