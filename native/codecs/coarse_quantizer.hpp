@@ -17,7 +17,7 @@ class CoarseQuantizer {
  public:
   // From `count` rotated rows (Rotation::apply), count x paddedDims floats; about a list for each
   // 64 of them. Deterministic from the seed. Needs count >= 1, and not inner product: the lists
-  // near a query are not those of its largest products. Cost: 50 ms at 8,192 x 128.
+  // near a query are not those of its largest products. Costs tens of milliseconds at 8,192 x 128.
   static std::shared_ptr<const CoarseQuantizer> train(DistanceKind kind, const Rotation& rotation,
                                                       const float* rotated, size_t count,
                                                       uint64_t seed);
