@@ -372,8 +372,9 @@ void Committer::commit() {
     }
   }
   group_ended_ns_ = clock_->monotonicNs();
-  completeRiding(status, applied, store_->log().lsn());
+  // First, for who is told may ask next to have it all settled.
   refreshStats();
+  completeRiding(status, applied, store_->log().lsn());
   wakeMaintenance(false);
   notifyRoom();
   checkpointIfDue();

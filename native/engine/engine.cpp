@@ -13,6 +13,7 @@
 #include "engine/query_pool.hpp"
 #include "engine/reader.hpp"
 #include "engine/search.hpp"
+#include "engine/search_helper.hpp"
 
 namespace rve {
 namespace {
@@ -274,6 +275,10 @@ class EngineImpl final : public Engine {
     const uint32_t cores = std::max(1u, std::thread::hardware_concurrency());
     const uint32_t threads = options_.tuning.query_threads != 0 ? options_.tuning.query_threads
                                                                 : std::max(1u, cores - 1);
+    if (cores > 1 && options_.tuning.helped_rows != 0) {
+      helper_ = std::make_unique<SearchHelper>();
+      searcher_->useHelper(helper_.get(), options_.tuning.helped_rows);
+    }
     pool_ = std::make_unique<QueryPool>(std::min(threads, kReaderSlotsMax / 2));
     if (store_->readOnly()) {
       committer_->startThread();
@@ -345,6 +350,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<Searcher> searcher_;
   std::unique_ptr<Reader> reader_;
   std::unique_ptr<Maintenance> maintenance_;
+  std::unique_ptr<SearchHelper> helper_;
   std::unique_ptr<QueryPool> pool_;
   std::atomic<bool> closed_{false}, abort_queries_{false};
   std::atomic<uint64_t> queries_{0};
@@ -473,6 +479,7 @@ Stats EngineImpl::stats() {
   s.duplicates = c.duplicates;
   s.deletes = c.deletes;
   s.queries = queries_;
+  s.helped = helper_ == nullptr ? 0 : helper_->ran();
   s.queue_bytes = committer_->queueBytes();
   s.latched = store_->latched();
   s.read_only = store_->readOnly();

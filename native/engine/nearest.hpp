@@ -25,6 +25,7 @@ class Nearest {
     rows_.reserve(2 * keep);
     threshold_ = std::numeric_limits<float>::max();
   }
+  size_t keep() const { return keep_; }
   // What is not nearer cannot enter. Not-a-number never enters.
   float threshold() const { return threshold_; }
   void add(const Candidate& candidate) {

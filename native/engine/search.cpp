@@ -48,6 +48,11 @@ Searcher::Searcher(LiveState* state, Store* store, const SegmentContext& context
     : state_(state), store_(store), context_(context), clock_(clock), ef_default_(ef_default),
       heat_scale_(heat_scale) {}
 
+void Searcher::useHelper(SearchHelper* helper, uint32_t rows_min) {
+  helper_ = helper;
+  helped_rows_min_ = rows_min;
+}
+
 Searcher::Scratch& Searcher::scratch() {
   thread_local Scratch scratch;
   return scratch;
@@ -121,16 +126,9 @@ Status Searcher::answer(const Version& version, const QueryRequest& request, uin
     s.listed.reset(rankedOfListed(pass.k, pass.recall, context_.dims));
     s.fine.reset(kept);
     if (!pass.predicate.nothing) {
-      // Graphs first: their k nearest, ranked, keep most of what the flat scans see from being
-      // ranked at all.
       bool cancelled = false;
-      searchSegments(&pass, true, cancel, &cancelled);
-      rankNearestFirst(&pass, s.fine.rows());
-      searchTail(&pass);
-      searchSegments(&pass, false, cancel, &cancelled);
+      searchAll(&pass, cancel, &cancelled);
       if (cancelled) return Status(Code::kAborted, "the query was cancelled");
-      rankByBound(&pass, s.listed.rows());
-      rankByBound(&pass, s.coarse.rows());
     }
     std::sort(s.hits.begin(), s.hits.end());
     touch(pass);
@@ -139,6 +137,27 @@ Status Searcher::answer(const Version& version, const QueryRequest& request, uin
   out->degraded = pass.degraded || state_->degraded(version);
   out->latency_us = static_cast<double>(clock_->monotonicNs() - started_ns) / 1000.0;
   return {};
+}
+
+// Graphs first: their k nearest, ranked, keep most of what the flat scans see from being ranked at
+// all. Two threads do more than that saves, if both parts are large.
+void Searcher::searchAll(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled) {
+  Scratch& s = *pass->s;
+  bool offered = wantsHelp(*pass);
+  if (offered) {
+    s.scans.begin(this, pass, cancel);
+    offered = helper_->offer(&s.scans);
+  }
+  searchSegments(pass, true, cancel, cancelled);
+  rankNearestFirst(pass, s.fine.rows());
+  if (offered && !helper_->takeBack(&s.scans)) {
+    s.scans.join(pass, cancelled);
+  } else {
+    scanFlat(pass, cancel, cancelled);
+  }
+  if (*cancelled) return;
+  rankByBound(pass, s.listed.rows());
+  rankByBound(pass, s.coarse.rows());
 }
 
 // Of a record in a tier as exact as its code.

@@ -6,6 +6,8 @@
 
 namespace rve {
 
+class SearchHelper;
+
 // A Filter with its names looked up. `nothing`: a name is unknown, so no row can match.
 struct RowPredicate {
   bool any = false;  // false: every row matches
@@ -32,6 +34,9 @@ class Searcher {
   // heat_scale: what an answer warms its rows by; null: not at all. Outlives it.
   Searcher(LiveState* state, Store* store, const SegmentContext& context, Clock* clock,
            uint32_t ef_default, const HeatScale* heat_scale);
+  // Queries that have rows_min rows and more to scan flat, beside graphs to walk, let the helper
+  // scan meanwhile. Before the first query; the helper outlives the last.
+  void useHelper(SearchHelper* helper, uint32_t rows_min);
   // Thread-safe. kArgument, kVector, kFilter, kAborted.
   Status query(const QueryRequest& request, const std::atomic<bool>* cancel, QueryResult* out);
   // The same on a Version that the caller holds.
@@ -45,9 +50,13 @@ class Searcher {
   struct Scratch;
   struct Hit;
   struct Pass;
+  class FlatScans;
   Status answer(const Version& version, const QueryRequest& request, uint32_t hidden,
                 const std::atomic<bool>* cancel, QueryResult* out);
   Status checkRequest(const QueryRequest& request) const;
+  void searchAll(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled);
+  bool wantsHelp(const Pass& pass) const;
+  void scanFlat(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled);
   void searchTail(Pass* pass);
   void searchSegments(Pass* pass, bool linked, const std::atomic<bool>* cancel, bool* cancelled);
   void searchSegment(Pass* pass, const Segment& segment, uint32_t place);
@@ -74,6 +83,8 @@ class Searcher {
   Clock* clock_;
   uint32_t ef_default_;
   const HeatScale* heat_scale_;
+  SearchHelper* helper_ = nullptr;
+  uint32_t helped_rows_min_ = 0;
 };
 
 }  // namespace rve

@@ -7,6 +7,7 @@
 #include "engine/nearest.hpp"
 #include "engine/recall_plan.hpp"
 #include "engine/search.hpp"
+#include "engine/search_helper.hpp"
 #include "engine/tier_search.hpp"
 #include "graph/search.hpp"
 
@@ -29,6 +30,26 @@ struct Searcher::Hit {
   }
 };
 
+// The flat scans of a query, done by a helper with a scratch of its own while the query's thread
+// walks. One per thread that queries: no allocation once it has grown.
+class Searcher::FlatScans final : public SearchPart {
+ public:
+  // All outlive the run.
+  void begin(Searcher* searcher, const Pass* whole, const std::atomic<bool>* cancel);
+  void run() override;
+  // After the run: gives the pass what was found.
+  void join(Pass* whole, bool* cancelled);
+
+ private:
+  Searcher* searcher_ = nullptr;
+  const Pass* whole_ = nullptr;
+  const std::atomic<bool>* cancel_ = nullptr;
+  uint32_t ef_ = 0;
+  bool cancelled_ = false, degraded_ = false;
+  Nearest coarse_, listed_;
+  std::vector<Hit> hits_;
+};
+
 // One per thread: no allocation per query once it has grown.
 struct Searcher::Scratch {
   GraphScratch graph;
@@ -45,6 +66,7 @@ struct Searcher::Scratch {
   Nearest coarse, listed, fine;
   std::vector<Hit> hits;  // max-heap while searching
   std::vector<VectorRef> vectors;
+  FlatScans scans;
 };
 
 struct Searcher::Pass {

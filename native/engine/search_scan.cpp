@@ -10,6 +10,57 @@ constexpr uint64_t kListRowsPerResult = 256;
 
 }  // namespace
 
+bool Searcher::wantsHelp(const Pass& pass) const {
+  if (helper_ == nullptr || pass.hidden != kNoRow) return false;
+  uint64_t walked = 0, scanned = pass.version->tail_end - pass.version->tail_first;
+  for (const auto& segment : *pass.version->segments)
+    (segment->linked() ? walked : scanned) += segment->rows();
+  return walked > 0 && scanned >= helped_rows_min_;
+}
+
+void Searcher::scanFlat(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled) {
+  searchTail(pass);
+  searchSegments(pass, false, cancel, cancelled);
+}
+
+void Searcher::FlatScans::begin(Searcher* searcher, const Pass* whole,
+                                const std::atomic<bool>* cancel) {
+  searcher_ = searcher;
+  whole_ = whole;
+  cancel_ = cancel;
+  ef_ = whole->ef;
+  cancelled_ = false;
+}
+
+// Reads of the whole pass only what its own thread does not change meanwhile.
+void Searcher::FlatScans::run() {
+  Scratch& s = scratch();
+  const Scratch& whole = *whole_->s;
+  s.unit = whole.unit;
+  s.rotated = whole.rotated;
+  s.tiers.begin(s.unit.data());
+  s.hits.clear();
+  s.coarse.reset(whole.coarse.keep());
+  s.listed.reset(whole.listed.keep());
+  s.fine.reset(whole.fine.keep());
+  Pass pass{&s, whole_->version, s.unit.data(), whole_->k, ef_, whole_->recall, kNoRow,
+            whole_->predicate, false};
+  searcher_->scanFlat(&pass, cancel_, &cancelled_);
+  std::swap(coarse_, s.coarse);
+  std::swap(listed_, s.listed);
+  std::swap(hits_, s.hits);
+  degraded_ = pass.degraded;
+}
+
+void Searcher::FlatScans::join(Pass* whole, bool* cancelled) {
+  std::swap(whole->s->coarse, coarse_);
+  std::swap(whole->s->listed, listed_);
+  for (const Hit& hit : hits_)
+    searcher_->offerExact(whole, hit.distance, hit.id, hit.segment, hit.row);
+  whole->degraded = whole->degraded || degraded_;
+  *cancelled = *cancelled || cancelled_;
+}
+
 void Searcher::searchTail(Pass* pass) {
   const Version& v = *pass->version;
   Scratch& s = *pass->s;

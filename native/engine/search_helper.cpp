@@ -1,0 +1,59 @@
+#include "engine/search_helper.hpp"
+
+namespace rve {
+
+SearchHelper::SearchHelper() : thread_([this] { threadMain(); }) {}
+
+SearchHelper::~SearchHelper() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wakeup_.notify_one();
+  thread_.join();
+}
+
+bool SearchHelper::offer(SearchPart* part) {
+  {
+    std::lock_guard lock(mutex_);
+    if (offered_ != nullptr || running_.load(std::memory_order_relaxed) != nullptr) return false;
+    offered_ = part;
+  }
+  wakeup_.notify_one();
+  return true;
+}
+
+bool SearchHelper::takeBack(SearchPart* part) {
+  {
+    std::lock_guard lock(mutex_);
+    if (offered_ == part) {
+      offered_ = nullptr;
+      return true;
+    }
+  }
+  while (running_.load(std::memory_order_acquire) == part) {
+    running_.wait(part, std::memory_order_acquire);
+  }
+  return false;
+}
+
+void SearchHelper::threadMain() {
+  for (;;) {
+    SearchPart* part = nullptr;
+    {
+      std::unique_lock lock(mutex_);
+      wakeup_.wait(lock, [this] { return stopping_ || offered_ != nullptr; });
+      if (offered_ == nullptr) return;
+      part = offered_;
+      offered_ = nullptr;
+      running_.store(part, std::memory_order_relaxed);
+    }
+    part->run();
+    ran_.fetch_add(1, std::memory_order_relaxed);
+    // The part may be gone from here on.
+    running_.store(nullptr, std::memory_order_release);
+    running_.notify_all();
+  }
+}
+
+}  // namespace rve
