@@ -19,6 +19,7 @@ mke2fs e2fsprogs
 e2fsck e2fsprogs
 debugfs e2fsprogs
 xz xz-utils
+socat socat
 LIST
 }
 

@@ -6,6 +6,7 @@
 #   HIL_JOBS            machines at once (the JOBS of this make, at most 2: each takes a core)
 #   HIL_SEED            of data and moments; random and printed without
 #   HIL_1M=1            also a store of a million vectors
+#   HIL_TTY=1           also as on a real board, behind terminals of this host (arm64: always)
 #   HIL_ALLOW_MISSING=1 a scenario that cannot run here is told, and is no failure
 #   HIL_ONLY="boot"     these scenarios alone
 
@@ -13,6 +14,7 @@ HIL_CUTS ?= 3
 HIL_REPLAY_CUTS ?= 40
 HIL_JOBS ?= $(if $(filter 1,$(JOBS)),1,2)
 HIL_1M ?=
+HIL_TTY ?= $(if $(filter command environment,$(origin HIL_ONLY)),,$(filter arm64,$(TARGET)))
 HIL_SEED ?=
 HIL_ALLOW_MISSING ?=
 
@@ -70,6 +72,7 @@ qemu-system:
 qemu-play:
 	@started=$$SECONDS; status=0; \
 	$(HIL_RUN) >$(SYSTEM)/verdicts.json || status=1; \
+	$(if $(HIL_TTY),$(NODE) targets/qemu/tty_board.mjs $(TARGET) $(SYSTEM) || status=1;) \
 	echo "qemu-system $(TARGET): $$((SECONDS - started)) s; junit and consoles in $(SYSTEM)"; \
 	$(NODE) targets/qemu/figures.mjs $(SYSTEM)/verdicts.json $(SYSTEM)/figures.json; \
 	$(NODE) tools/budget/main.mjs $(PORT)/budget.json --measured $(SYSTEM)/figures.json || status=1; \
