@@ -80,6 +80,7 @@ class EngineImpl final : public Engine {
     searcher_ = std::make_unique<Searcher>(state_.get(), store_.get(), context_, options_.clock,
                                            options.tuning.ef_search,
                                            &maintenance_->tiers().heatScale());
+    if (!options.tuning.all_manual || options.tuning.helped_when_manual) startHelper();
     if (!options.tuning.all_manual) startThreads();
     return {};
   }
@@ -271,14 +272,17 @@ class EngineImpl final : public Engine {
     return call;
   }
 
+  void startHelper() {
+    const uint32_t rows_min = options_.tuning.helped_rows;
+    if (std::thread::hardware_concurrency() < 2 || rows_min == 0) return;
+    helper_ = std::make_unique<SearchHelper>();
+    searcher_->useHelper(helper_.get(), rows_min);
+  }
+
   void startThreads() {
     const uint32_t cores = std::max(1u, std::thread::hardware_concurrency());
     const uint32_t threads = options_.tuning.query_threads != 0 ? options_.tuning.query_threads
                                                                 : std::max(1u, cores - 1);
-    if (cores > 1 && options_.tuning.helped_rows != 0) {
-      helper_ = std::make_unique<SearchHelper>();
-      searcher_->useHelper(helper_.get(), options_.tuning.helped_rows);
-    }
     pool_ = std::make_unique<QueryPool>(std::min(threads, kReaderSlotsMax / 2));
     if (store_->readOnly()) {
       committer_->startThread();

@@ -96,9 +96,9 @@ Status Searcher::answer(const Version& version, const QueryRequest& request, uin
   const uint64_t started_ns = clock_->monotonicNs();
   RVE_TRY(checkRequest(request));
   Scratch& s = scratch();
-  Pass pass{&s, &version, nullptr, request.k, 0, request.recall, hidden, {}, false};
+  Pass pass{&s, &version, nullptr, request.k, 0, 0, request.recall, hidden, {}, false};
   pass.ef = std::max(request.ef == 0 ? ef_default_ : request.ef, request.k);
-  const uint32_t kept = std::max(rankedOfFourBit(pass.k), pass.efLargest());
+  pass.fine = std::max(rankedOfFourBit(pass.k), pass.efLargest());
   pass.predicate = RowPredicate::of(request.filter, store_->symbols());
   const size_t slots = size_t{request.count} * request.k;
   out->ids.assign(slots, -1);
@@ -121,10 +121,7 @@ Status Searcher::answer(const Version& version, const QueryRequest& request, uin
     context_.rotation->apply(s.unit.data(), s.rotated.data());
     pass.query = s.unit.data();
     s.tiers.begin(pass.query);
-    s.hits.clear();
-    s.coarse.reset(rankedOfOneBit(pass.k, pass.recall));
-    s.listed.reset(rankedOfListed(pass.k, pass.recall, context_.dims));
-    s.fine.reset(kept);
+    beginCandidates(&pass);
     if (!pass.predicate.nothing) {
       bool cancelled = false;
       searchAll(&pass, cancel, &cancelled);
@@ -139,22 +136,42 @@ Status Searcher::answer(const Version& version, const QueryRequest& request, uin
   return {};
 }
 
+void Searcher::beginCandidates(Pass* pass) const {
+  Scratch& s = *pass->s;
+  s.hits.clear();
+  s.coarse.reset(rankedOfOneBit(pass->k, pass->recall));
+  s.listed.reset(rankedOfListed(pass->k, pass->recall, context_.dims));
+  s.fine.reset(pass->fine);
+}
+
 // Graphs first: their k nearest, ranked, keep most of what the flat scans see from being ranked at
-// all. Two threads do more than that saves, if both parts are large.
+// all. Where much waits for links, two threads save more than that.
 void Searcher::searchAll(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled) {
   Scratch& s = *pass->s;
+  WaitingPart& part = s.waiting_part;
   bool offered = wantsHelp(*pass);
   if (offered) {
-    s.scans.begin(this, pass, cancel);
-    offered = helper_->offer(&s.scans);
+    part.begin(this, pass, cancel);
+    offered = helper_->offer(&part);
   }
   searchSegments(pass, true, cancel, cancelled);
   rankNearestFirst(pass, s.fine.rows());
-  if (offered && !helper_->takeBack(&s.scans)) {
-    s.scans.join(pass, cancelled);
-  } else {
-    scanFlat(pass, cancel, cancelled);
+  if (!offered || part.takesTail()) {
+    searchTail(pass);
+    rankByBound(pass, s.coarse.rows());
   }
+  if (!offered || helper_->takeBack(&part)) {
+    searchWaiting(pass, cancel, cancelled);
+  } else {
+    part.join(pass, cancelled);
+  }
+}
+
+// Of the segments that wait for links.
+void Searcher::searchWaiting(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled) {
+  Scratch& s = *pass->s;
+  s.coarse.reset(s.coarse.keep());
+  searchSegments(pass, false, cancel, cancelled);
   if (*cancelled) return;
   rankByBound(pass, s.listed.rows());
   rankByBound(pass, s.coarse.rows());
@@ -368,21 +385,21 @@ void Searcher::rankNearestFirst(Pass* pass, std::vector<Candidate>& candidates) 
 }
 
 // The likeliest first, so that the k-th nearest is soon near its final place and most others need
-// no look.
+// no look, nor their vectors to be fetched.
 void Searcher::rankByBound(Pass* pass, std::vector<Candidate>& candidates) {
+  const auto hopeless = [&](const Candidate& c) { return c.least > pass->worst(); };
+  std::erase_if(candidates, hopeless);
   const size_t first = std::min<size_t>(candidates.size(), 3 * pass->k);
   std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(first),
                     candidates.end());
   size_t fetched = 0;
   for (size_t i = 0; i < candidates.size(); i++) {
-    if (i % kFetchedAtOnce == 0) {
-      // Those after these are on their way while these are ranked.
-      const size_t ahead = std::min(candidates.size(), i + 2 * kFetchedAtOnce);
-      fetch(pass, candidates, fetched, ahead);
-      fetched = ahead;
+    // Those after these are on their way while these are ranked.
+    const size_t ahead = std::min(candidates.size(), i + 2 * kFetchedAtOnce);
+    for (; i % kFetchedAtOnce == 0 && fetched < ahead; fetched++) {
+      if (!hopeless(candidates[fetched])) fetch(pass, candidates, fetched, fetched + 1);
     }
-    if (candidates[i].least > pass->worst()) continue;
-    rankFetched(pass, candidates[i], pass->s->vectors[i]);
+    if (!hopeless(candidates[i])) rankFetched(pass, candidates[i], pass->s->vectors[i]);
   }
 }
 

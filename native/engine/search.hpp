@@ -34,8 +34,8 @@ class Searcher {
   // heat_scale: what an answer warms its rows by; null: not at all. Outlives it.
   Searcher(LiveState* state, Store* store, const SegmentContext& context, Clock* clock,
            uint32_t ef_default, const HeatScale* heat_scale);
-  // Queries that have rows_min rows and more to scan flat, beside graphs to walk, let the helper
-  // scan meanwhile. Before the first query; the helper outlives the last.
+  // Queries that have graphs to walk, and rows_min rows and more that wait for links, let the helper
+  // search these meanwhile. Before the first query; the helper outlives the last.
   void useHelper(SearchHelper* helper, uint32_t rows_min);
   // Thread-safe. kArgument, kVector, kFilter, kAborted.
   Status query(const QueryRequest& request, const std::atomic<bool>* cancel, QueryResult* out);
@@ -50,13 +50,14 @@ class Searcher {
   struct Scratch;
   struct Hit;
   struct Pass;
-  class FlatScans;
+  class WaitingPart;
   Status answer(const Version& version, const QueryRequest& request, uint32_t hidden,
                 const std::atomic<bool>* cancel, QueryResult* out);
   Status checkRequest(const QueryRequest& request) const;
   void searchAll(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled);
   bool wantsHelp(const Pass& pass) const;
-  void scanFlat(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled);
+  void beginCandidates(Pass* pass) const;
+  void searchWaiting(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled);
   void searchTail(Pass* pass);
   void searchSegments(Pass* pass, bool linked, const std::atomic<bool>* cancel, bool* cancelled);
   void searchSegment(Pass* pass, const Segment& segment, uint32_t place);

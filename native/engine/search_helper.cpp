@@ -1,8 +1,13 @@
 #include "engine/search_helper.hpp"
 
+#include <pthread.h>
+
 namespace rve {
 
-SearchHelper::SearchHelper() : thread_([this] { threadMain(); }) {}
+SearchHelper::SearchHelper() : thread_([this] { threadMain(); }) {
+  CPU_ZERO(&allowed_);
+  static_cast<void>(sched_getaffinity(0, sizeof allowed_, &allowed_));
+}
 
 SearchHelper::~SearchHelper() {
   {
@@ -18,9 +23,22 @@ bool SearchHelper::offer(SearchPart* part) {
     std::lock_guard lock(mutex_);
     if (offered_ != nullptr || running_.load(std::memory_order_relaxed) != nullptr) return false;
     offered_ = part;
+    moveElsewhere();
   }
   wakeup_.notify_one();
   return true;
+}
+
+// A scheduler likes to run whom it wakes where the waker runs, which would then stand still.
+void SearchHelper::moveElsewhere() {
+  const int cpu = sched_getcpu();
+  if (cpu < 0 || cpu == avoided_) return;
+  cpu_set_t others = allowed_;
+  CPU_CLR(cpu, &others);
+  if (CPU_COUNT(&others) == 0) return;
+  avoided_ = cpu;
+  // Refused, it still runs, if later.
+  static_cast<void>(pthread_setaffinity_np(thread_.native_handle(), sizeof others, &others));
 }
 
 bool SearchHelper::takeBack(SearchPart* part) {

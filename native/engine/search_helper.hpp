@@ -1,6 +1,8 @@
 // A thread that does a part of a query beside the query's own thread. Late or busy, it costs the
 // query nothing but the offer: what has not been begun is taken back.
 #pragma once
+#include <sched.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -31,6 +33,7 @@ class SearchHelper {
 
  private:
   void threadMain();
+  void moveElsewhere();
 
   std::mutex mutex_;
   std::condition_variable wakeup_;
@@ -38,6 +41,8 @@ class SearchHelper {
   std::atomic<SearchPart*> running_{nullptr};  // set under the mutex
   std::atomic<uint64_t> ran_{0};
   bool stopping_ = false;
+  cpu_set_t allowed_;
+  int avoided_ = -1;  // processor that the thread is kept off
   std::thread thread_;
 };
 

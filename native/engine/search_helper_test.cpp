@@ -2,9 +2,6 @@
 // and an answer does not show who did it.
 #include "engine/search_helper.hpp"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <condition_variable>
 
 #include "engine/test_kit.hpp"
@@ -72,124 +69,65 @@ TEST(a_busy_helper_takes_no_offer) {
   CHECK_EQ(other.runs, 0u);
 }
 
-// Linked rows and a tail, on the real disk with the engine's own threads.
-struct HelpedStore {
-  static constexpr uint32_t kDims = 16;
+// Rows in a graph, rows that wait for links, in lists or not, and a tail.
+struct Helped : TestStore {
+  static constexpr uint32_t kDims = 32;
 
-  HelpedStore() {
-    const char* base = getenv("TMPDIR");
-    folder = std::string(base != nullptr ? base : "/tmp") + "/rve-helped-XXXXXX";
-    made = mkdtemp(folder.data()) != nullptr;
-    options.path = folder + "/robot.rve";
-    options.dimensions = kDims;
-    options.has_metric = true;
-    options.metric = Metric::kL2;
-    options.tiers.profile = Profile::kPrecise;
+  explicit Helped(uint32_t lists_from) : TestStore(Metric::kL2, kDims, seed()) {
     options.tuning.helped_rows = 1;
-    options.tuning.freeze_rows = 2000;
+    options.tuning.helped_when_manual = true;
+    options.tuning.code_list_rows = lists_from;
   }
-  ~HelpedStore() {
-    engine.reset();
-    unlink(options.path.c_str());
-    rmdir(folder.c_str());
-  }
-  std::vector<float> vector() {
-    std::vector<float> v(kDims);
-    for (float& x : v) x = static_cast<float>(rng.below(100'000)) / 1000.0f;
-    return v;
-  }
-  Status waitFor(const std::function<Status(Done)>& submit) {
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool done = false;
-    Status result;
-    RVE_TRY(submit([&](Status status) {
-      std::lock_guard lock(mutex);
-      result = std::move(status);
-      done = true;
-      changed.notify_all();
-    }));
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return done; });
-    return result;
-  }
-  Status insert(uint32_t count) {
-    InsertBatch batch;
-    batch.count = count;
-    for (uint32_t i = 0; i < count; i++) {
-      rows.push_back(vector());
-      batch.matrix.insert(batch.matrix.end(), rows.back().begin(), rows.back().end());
+  Status fill(uint32_t tail) {
+    RVE_TRY(open());
+    RVE_TRY(insert(2000, "pump"));
+    RVE_TRY(job(Job::kFreeze));
+    RVE_TRY(job(Job::kLink));
+    for (const uint32_t rows : {1000u, 500u}) {
+      RVE_TRY(insert(rows, "pump"));
+      RVE_TRY(job(Job::kFreeze));
     }
-    return waitFor([&](Done done) {
-      return engine->submitInsert(std::move(batch),
-                                  [done](InsertResult&& r) { done(std::move(r.status)); });
-    });
+    return insert(tail, "fan");
   }
-  Status settle() {
-    return waitFor([&](Done done) { return engine->submitSettle(std::move(done)); });
-  }
-  Status forget(std::vector<uint64_t> ids) {
-    for (const uint64_t id : ids) rows[id].clear();
-    return waitFor([&](Done done) {
-      return engine->submitForget(std::move(ids),
-                                  [done](ForgetResult&& f) { done(std::move(f.status)); });
-    });
-  }
-  // Share of the ten nearest that a query finds. Ids are row numbers.
-  double recall() {
+  // Share of the ten nearest that a query finds.
+  double recall(const Filter& filter = {}) {
     QueryRequest request;
-    request.vectors = vector();
+    request.vectors = randomVector();
     request.k = 10;
+    request.filter = filter;
     QueryResult result;
     CHECK_OK(engine->query(request, nullptr, &result));
-    std::vector<std::pair<double, int64_t>> all;
-    for (size_t id = 0; id < rows.size(); id++) {
-      if (rows[id].empty()) continue;
-      double sum = 0;
-      for (uint32_t d = 0; d < kDims; d++) {
-        const double difference = double{rows[id][d]} - request.vectors[d];
-        sum += difference * difference;
-      }
-      all.push_back({sum, static_cast<int64_t>(id)});
-    }
-    std::partial_sort(all.begin(), all.begin() + 10, all.end());
-    uint32_t found = 0;
-    for (const int64_t id : result.ids) {
-      for (int i = 0; i < 10; i++) found += all[static_cast<size_t>(i)].second == id ? 1 : 0;
-    }
-    return found / 10.0;
+    CHECK(!result.degraded);
+    const auto truth = refQuery(reference, options.metric, request.vectors, 10, filter);
+    double found = 0;
+    for (const int64_t id : truth)
+      found += static_cast<double>(std::count(result.ids.begin(), result.ids.end(), id));
+    return found / static_cast<double>(truth.size());
   }
-
-  bool made = false;
-  std::string folder;
-  OpenOptions options;
-  std::unique_ptr<Engine> engine;
-  std::vector<std::vector<float>> rows;  // empty: forgotten
-  SimRng rng{1};
 };
 
-// 1,500 rows are scanned by code, 500 are compared exactly.
-TEST(what_a_helper_scanned_is_found_like_all_else) {
-  for (const uint32_t tail : {1500u, 500u}) {
-    HelpedStore s;
-    REQUIRE(s.made);
-    REQUIRE_OK(Engine::open(s.options, &s.engine));
-    REQUIRE_OK(s.insert(4000));
-    REQUIRE_OK(s.settle());
-    REQUIRE_OK(s.insert(tail));
-    REQUIRE_OK(s.forget({4003, 4007, 4499}));
-    REQUIRE(s.engine->stats().linked_rows > 0);
-    REQUIRE(s.engine->stats().tail_rows > 0);
-    double found = 0;
-    uint32_t asked = 0;
-    // A machine of one core has no helper. Others have been helped after few queries.
-    const bool helped = std::thread::hardware_concurrency() > 1;
-    while (asked < 50 || (helped && s.engine->stats().helped < 20 && asked < 20'000)) {
-      found += s.recall();
-      asked++;
+// A tail of 1,500 rows is scanned by code, one of 500 compared exactly.
+TEST(what_a_helper_searched_is_found_like_all_else) {
+  for (const uint32_t lists_from : {0u, 400u}) {
+    for (const uint32_t tail : {500u, 1500u}) {
+      Helped s(lists_from);
+      REQUIRE_OK(s.fill(tail));
+      REQUIRE_OK(s.forget({3, 2004, 3100, 3600}));
+      Filter fan;
+      fan.source = "fan";
+      double found = 0, of_fan = 0;
+      uint32_t asked = 0;
+      // A machine of one core has no helper. Others help before long.
+      const bool helps = std::thread::hardware_concurrency() > 1;
+      while (asked < 50 || (helps && s.engine->stats().helped < 50 && asked < 20'000)) {
+        found += s.recall();
+        of_fan += s.recall(fan);
+        asked++;
+      }
+      CHECK(found / asked > 0.97);
+      CHECK(of_fan / asked > 0.97);
+      CHECK(!helps || s.engine->stats().helped >= 50);
     }
-    CHECK(found / asked > 0.97);
-    CHECK(!helped || s.engine->stats().helped >= 20);
   }
 }
 

@@ -30,13 +30,15 @@ struct Searcher::Hit {
   }
 };
 
-// The flat scans of a query, done by a helper with a scratch of its own while the query's thread
-// walks. One per thread that queries: no allocation once it has grown.
-class Searcher::FlatScans final : public SearchPart {
+// A query's search of the segments that wait for links, done by a helper with a scratch of its own
+// while the query's thread walks. One per thread that queries: no allocation once it has grown.
+class Searcher::WaitingPart final : public SearchPart {
  public:
   // All outlive the run.
   void begin(Searcher* searcher, const Pass* whole, const std::atomic<bool>* cancel);
   void run() override;
+  // The tail is searched by the thread that first has nothing else to do: true, once.
+  bool takesTail();
   // After the run: gives the pass what was found.
   void join(Pass* whole, bool* cancelled);
 
@@ -45,8 +47,8 @@ class Searcher::FlatScans final : public SearchPart {
   const Pass* whole_ = nullptr;
   const std::atomic<bool>* cancel_ = nullptr;
   uint32_t ef_ = 0;
+  std::atomic<bool> tail_taken_{false};
   bool cancelled_ = false, degraded_ = false;
-  Nearest coarse_, listed_;
   std::vector<Hit> hits_;
 };
 
@@ -66,7 +68,7 @@ struct Searcher::Scratch {
   Nearest coarse, listed, fine;
   std::vector<Hit> hits;  // max-heap while searching
   std::vector<VectorRef> vectors;
-  FlatScans scans;
+  WaitingPart waiting_part;
 };
 
 struct Searcher::Pass {
@@ -75,6 +77,7 @@ struct Searcher::Pass {
   const float* query;
   uint32_t k;
   uint32_t ef;    // of the segment at hand, where a recall is asked for; else of all
+  uint32_t fine;  // candidates by 4-bit codes that are kept
   float recall;   // 0: none is
   uint32_t hidden;  // row that no walk meets; kNoRow: none
   RowPredicate predicate;

@@ -12,49 +12,46 @@ constexpr uint64_t kListRowsPerResult = 256;
 
 bool Searcher::wantsHelp(const Pass& pass) const {
   if (helper_ == nullptr || pass.hidden != kNoRow) return false;
-  uint64_t walked = 0, scanned = pass.version->tail_end - pass.version->tail_first;
+  uint64_t walked = 0, waiting = 0;
   for (const auto& segment : *pass.version->segments)
-    (segment->linked() ? walked : scanned) += segment->rows();
-  return walked > 0 && scanned >= helped_rows_min_;
+    (segment->linked() ? walked : waiting) += segment->rows();
+  return walked > 0 && waiting >= helped_rows_min_;
 }
 
-void Searcher::scanFlat(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled) {
-  searchTail(pass);
-  searchSegments(pass, false, cancel, cancelled);
-}
-
-void Searcher::FlatScans::begin(Searcher* searcher, const Pass* whole,
-                                const std::atomic<bool>* cancel) {
+void Searcher::WaitingPart::begin(Searcher* searcher, const Pass* whole,
+                                  const std::atomic<bool>* cancel) {
   searcher_ = searcher;
   whole_ = whole;
   cancel_ = cancel;
   ef_ = whole->ef;
   cancelled_ = false;
+  tail_taken_.store(false, std::memory_order_relaxed);
+}
+
+bool Searcher::WaitingPart::takesTail() {
+  return !tail_taken_.exchange(true, std::memory_order_relaxed);
 }
 
 // Reads of the whole pass only what its own thread does not change meanwhile.
-void Searcher::FlatScans::run() {
+void Searcher::WaitingPart::run() {
   Scratch& s = scratch();
-  const Scratch& whole = *whole_->s;
-  s.unit = whole.unit;
-  s.rotated = whole.rotated;
+  s.unit = whole_->s->unit;
+  s.rotated = whole_->s->rotated;
   s.tiers.begin(s.unit.data());
-  s.hits.clear();
-  s.coarse.reset(whole.coarse.keep());
-  s.listed.reset(whole.listed.keep());
-  s.fine.reset(whole.fine.keep());
-  Pass pass{&s, whole_->version, s.unit.data(), whole_->k, ef_, whole_->recall, kNoRow,
-            whole_->predicate, false};
-  searcher_->scanFlat(&pass, cancel_, &cancelled_);
-  std::swap(coarse_, s.coarse);
-  std::swap(listed_, s.listed);
+  Pass pass{&s, whole_->version, s.unit.data(), whole_->k, ef_, whole_->fine, whole_->recall,
+            kNoRow, whole_->predicate, false};
+  searcher_->beginCandidates(&pass);
+  searcher_->searchWaiting(&pass, cancel_, &cancelled_);
+  if (!cancelled_ && takesTail()) {
+    s.coarse.reset(s.coarse.keep());
+    searcher_->searchTail(&pass);
+    searcher_->rankByBound(&pass, s.coarse.rows());
+  }
   std::swap(hits_, s.hits);
   degraded_ = pass.degraded;
 }
 
-void Searcher::FlatScans::join(Pass* whole, bool* cancelled) {
-  std::swap(whole->s->coarse, coarse_);
-  std::swap(whole->s->listed, listed_);
+void Searcher::WaitingPart::join(Pass* whole, bool* cancelled) {
   for (const Hit& hit : hits_)
     searcher_->offerExact(whole, hit.distance, hit.id, hit.segment, hit.row);
   whole->degraded = whole->degraded || degraded_;

@@ -87,9 +87,10 @@ struct Layout {
 struct Tuning {
   bool all_manual = false;  // no threads: pump() commits, maintain() runs one job at a time
   uint32_t query_threads = 0;           // 0: cores - 1, at least 1
-  // One query's flat scans of so many rows run on a second thread while it walks; 0, or a machine of
-  // one core: never.
+  // So many rows that wait for links are searched on a second thread while a query walks; 0, or a
+  // machine of one core: never.
   uint32_t helped_rows = 16'384;
+  bool helped_when_manual = false;      // tests: by a thread, all_manual or not
   uint32_t freeze_rows = 8192;          // the tail is sealed from this many rows on
   uint32_t code_list_rows = 4096;       // a seal of so many rows puts its codes in lists; 0: never
   uint64_t checkpoint_log_bytes = 4u << 20;
@@ -265,7 +266,7 @@ struct Stats {
   bool latched = false, degraded = false, read_only = false, no_space = false;
   uint64_t holes = 0;               // ranges of acknowledged log found damaged at open
   uint64_t lost_records = 0;        // records known lost with them (at least)
-  uint64_t helped = 0;  // queries of which another thread did the flat scans, since open
+  uint64_t helped = 0;  // queries of which another thread did a part, since open
   uint64_t view_faults = 0;
   std::string kernels;              // "avx512", "avx2", "neon", "scalar"
   std::string path;
