@@ -9,8 +9,9 @@
 // After a failed sync the pending sectors are clean and lost, as on Linux: the cache shows them,
 // the device does not, and no later sync writes them (RELIABILITY.md, fsync failures).
 //
-// One thread at a time; its Files must not outlive it.
+// One thread at a time, but for reads by view and prefetch(); its Files must not outlive it.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -172,7 +173,7 @@ class SimDisk final : public Disk {
   uint64_t counts_[kSimCalls] = {};
   uint64_t changes_ = 0;
   uint64_t bytes_written_ = 0;
-  uint64_t prefetched_bytes_ = 0;
+  std::atomic<uint64_t> prefetched_bytes_{0};
   bool in_hook_ = false;
   std::vector<SimOp> trace_;  // ring of the last kTraceOps calls
   uint64_t traced_ = 0;
