@@ -25,7 +25,7 @@ inline constexpr uint64_t kQueueBytesMax = 32u << 20;    // Inserts accepted and
 inline constexpr uint32_t kTailRowsMax = 65536;          // Read and coded again at a cold start.
 inline constexpr uint32_t kTailGroupsMax = 4096;         // Entries of the tail directory.
 // Beyond it inserts run at the linker's speed.
-inline constexpr uint32_t kUnlinkedRowsMax = 524288;
+inline constexpr uint32_t kUnlinkedRowsMax = 786432;
 inline constexpr uint32_t kReaderSlotsMax = 64;          // Threads that may query at one time.
 
 }  // namespace rve

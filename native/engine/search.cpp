@@ -145,36 +145,22 @@ void Searcher::beginCandidates(Pass* pass) const {
 }
 
 // Graphs first: their k nearest, ranked, keep most of what the flat scans see from being ranked at
-// all. Where much waits for links, two threads save more than that.
+// all. Where there is much to do, two threads save more than that.
 void Searcher::searchAll(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled) {
   Scratch& s = *pass->s;
-  WaitingPart& part = s.waiting_part;
-  bool offered = wantsHelp(*pass);
-  if (offered) {
+  HelpersPart& part = s.helpers_part;
+  if (wantsHelp(*pass)) {
     part.begin(this, pass, cancel);
-    offered = helper_->offer(&part);
+    if (helper_->offer(&part)) {
+      searchShared(pass, cancel, cancelled);
+      return;
+    }
   }
   searchSegments(pass, true, cancel, cancelled);
   rankNearestFirst(pass, s.fine.rows());
-  if (!offered || part.takesTail()) {
-    searchTail(pass);
-    rankByBound(pass, s.coarse.rows());
-  }
-  if (!offered || helper_->takeBack(&part)) {
-    searchWaiting(pass, cancel, cancelled);
-  } else {
-    part.join(pass, cancelled);
-  }
-}
-
-// Of the segments that wait for links.
-void Searcher::searchWaiting(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled) {
-  Scratch& s = *pass->s;
-  s.coarse.reset(s.coarse.keep());
-  searchSegments(pass, false, cancel, cancelled);
-  if (*cancelled) return;
-  rankByBound(pass, s.listed.rows());
-  rankByBound(pass, s.coarse.rows());
+  searchTail(pass);
+  searchUnlisted(pass, cancel, cancelled);
+  scanLists(pass, cancel, cancelled);
 }
 
 // Of a record in a tier as exact as its code.
@@ -202,18 +188,23 @@ void Searcher::offerExact(Pass* pass, float distance, uint64_t id, const Segment
   }
 }
 
+// A filter, or a wish for nearly all, needs the lists that lie farther off too: all rows are looked
+// at then.
+bool Searcher::looksIntoNearLists(const Pass& pass) {
+  return !pass.predicate.any && pass.recall <= kRecallOfLists;
+}
+
+// But for those of which near lists are looked into.
 void Searcher::searchSegments(Pass* pass, bool linked, const std::atomic<bool>* cancel,
                               bool* cancelled) {
   const Segments& segments = *pass->version->segments;
-  // A filter, or a wish for nearly all, needs the lists that lie farther off too.
-  const bool near_lists = !pass->predicate.any && pass->recall <= kRecallOfLists;
+  const bool near_lists = looksIntoNearLists(*pass);
   for (uint32_t place = 1; place <= segments.size() && !*cancelled; place++) {
     const Segment& segment = *segments[place - 1];
     if (segment.linked() != linked || (near_lists && segment.waitsInLists())) continue;
     *cancelled = cancel != nullptr && cancel->load(std::memory_order_relaxed);
     if (!*cancelled) searchSegment(pass, segment, place);
   }
-  if (!linked && near_lists) scanNearLists(pass, cancel, cancelled);
 }
 
 void Searcher::searchSegment(Pass* pass, const Segment& segment, uint32_t place) {

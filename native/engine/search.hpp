@@ -34,8 +34,8 @@ class Searcher {
   // heat_scale: what an answer warms its rows by; null: not at all. Outlives it.
   Searcher(LiveState* state, Store* store, const SegmentContext& context, Clock* clock,
            uint32_t ef_default, const HeatScale* heat_scale);
-  // Queries that have graphs to walk, and rows_min rows and more that wait for links, let the helper
-  // search these meanwhile. Before the first query; the helper outlives the last.
+  // A query that has graphs to walk, and rows_min rows and more that wait for links or very many
+  // graphs, shares them with the helper. Before the first query; the helper outlives the last.
   void useHelper(SearchHelper* helper, uint32_t rows_min);
   // Thread-safe. kArgument, kVector, kFilter, kAborted.
   Status query(const QueryRequest& request, const std::atomic<bool>* cancel, QueryResult* out);
@@ -50,20 +50,27 @@ class Searcher {
   struct Scratch;
   struct Hit;
   struct Pass;
-  class WaitingPart;
+  class HelpersPart;
   Status answer(const Version& version, const QueryRequest& request, uint32_t hidden,
                 const std::atomic<bool>* cancel, QueryResult* out);
   Status checkRequest(const QueryRequest& request) const;
   void searchAll(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled);
   bool wantsHelp(const Pass& pass) const;
+  void searchShared(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled);
+  void walkShared(Pass* pass, HelpersPart* part, bool from_last, const std::atomic<bool>* cancel,
+                  bool* cancelled);
   void beginCandidates(Pass* pass) const;
-  void searchWaiting(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled);
+  static bool looksIntoNearLists(const Pass& pass);
   void searchTail(Pass* pass);
   void searchSegments(Pass* pass, bool linked, const std::atomic<bool>* cancel, bool* cancelled);
   void searchSegment(Pass* pass, const Segment& segment, uint32_t place);
   void searchGraphOf(Pass* pass, const Segment& segment, uint32_t place, bool restricted);
   void scanSegment(Pass* pass, const Segment& segment, uint32_t place, uint32_t matching_at_most);
-  void scanNearLists(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled);
+  void searchUnlisted(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled);
+  void scanLists(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled);
+  void listWaiting(Pass* pass);
+  void scanNearLists(Pass* pass, std::span<uint32_t> waiting, const std::atomic<bool>* cancel,
+                     bool* cancelled);
   void scanList(Pass* pass, const Segment& segment, uint32_t place, uint32_t list);
   void scanTiers(Pass* pass, const Segment& segment, uint32_t place);
   void touch(const Pass& pass) const;

@@ -69,7 +69,7 @@ TEST(a_busy_helper_takes_no_offer) {
   CHECK_EQ(other.runs, 0u);
 }
 
-// Rows in a graph, rows that wait for links, in lists or not, and a tail.
+// Rows in four graphs, rows that wait for links, in lists or not, and a tail.
 struct Helped : TestStore {
   static constexpr uint32_t kDims = 32;
 
@@ -80,9 +80,11 @@ struct Helped : TestStore {
   }
   Status fill(uint32_t tail) {
     RVE_TRY(open());
-    RVE_TRY(insert(2000, "pump"));
-    RVE_TRY(job(Job::kFreeze));
-    RVE_TRY(job(Job::kLink));
+    for (int graph = 0; graph < 4; graph++) {
+      RVE_TRY(insert(1500, "pump"));
+      RVE_TRY(job(Job::kFreeze));
+      RVE_TRY(job(Job::kLink));
+    }
     for (const uint32_t rows : {1000u, 500u}) {
       RVE_TRY(insert(rows, "pump"));
       RVE_TRY(job(Job::kFreeze));
@@ -112,7 +114,8 @@ TEST(what_a_helper_searched_is_found_like_all_else) {
     for (const uint32_t tail : {500u, 1500u}) {
       Helped s(lists_from);
       REQUIRE_OK(s.fill(tail));
-      REQUIRE_OK(s.forget({3, 2004, 3100, 3600}));
+      REQUIRE_EQ(s.engine->stats().linked_rows, 6000u);
+      REQUIRE_OK(s.forget({3, 4004, 6100, 7100, 7600}));
       Filter fan;
       fan.source = "fan";
       double found = 0, of_fan = 0;

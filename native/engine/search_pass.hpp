@@ -30,15 +30,19 @@ struct Searcher::Hit {
   }
 };
 
-// A query's search of the segments that wait for links, done by a helper with a scratch of its own
-// while the query's thread walks. One per thread that queries: no allocation once it has grown.
-class Searcher::WaitingPart final : public SearchPart {
+// A query that is shared with a helper, which has a scratch of its own. It begins with what waits
+// for links, the query's own thread with the walks; each goes on with what the other has not come
+// to. One per thread that queries: no allocation once it has grown.
+class Searcher::HelpersPart final : public SearchPart {
  public:
   // All outlive the run.
   void begin(Searcher* searcher, const Pass* whole, const std::atomic<bool>* cancel);
   void run() override;
-  // The tail is searched by the thread that first has nothing else to do: true, once.
+  // Each piece of work is given once, to the thread that asks first.
   bool takesTail();
+  bool takesLists();
+  // A place of a segment, from the first on or from the last; 0: none is left.
+  uint32_t takePlace(bool from_last);
   // After the run: gives the pass what was found.
   void join(Pass* whole, bool* cancelled);
 
@@ -47,7 +51,8 @@ class Searcher::WaitingPart final : public SearchPart {
   const Pass* whole_ = nullptr;
   const std::atomic<bool>* cancel_ = nullptr;
   uint32_t ef_ = 0;
-  std::atomic<bool> tail_taken_{false};
+  std::atomic<bool> tail_taken_{false}, lists_taken_{false};
+  std::atomic<uint64_t> places_{0};  // taken from the first, and left from the last
   bool cancelled_ = false, degraded_ = false;
   std::vector<Hit> hits_;
 };
@@ -68,7 +73,7 @@ struct Searcher::Scratch {
   Nearest coarse, listed, fine;
   std::vector<Hit> hits;  // max-heap while searching
   std::vector<VectorRef> vectors;
-  WaitingPart waiting_part;
+  HelpersPart helpers_part;
 };
 
 struct Searcher::Pass {

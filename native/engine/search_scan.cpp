@@ -10,54 +10,6 @@ constexpr uint64_t kListRowsPerResult = 256;
 
 }  // namespace
 
-bool Searcher::wantsHelp(const Pass& pass) const {
-  if (helper_ == nullptr || pass.hidden != kNoRow) return false;
-  uint64_t walked = 0, waiting = 0;
-  for (const auto& segment : *pass.version->segments)
-    (segment->linked() ? walked : waiting) += segment->rows();
-  return walked > 0 && waiting >= helped_rows_min_;
-}
-
-void Searcher::WaitingPart::begin(Searcher* searcher, const Pass* whole,
-                                  const std::atomic<bool>* cancel) {
-  searcher_ = searcher;
-  whole_ = whole;
-  cancel_ = cancel;
-  ef_ = whole->ef;
-  cancelled_ = false;
-  tail_taken_.store(false, std::memory_order_relaxed);
-}
-
-bool Searcher::WaitingPart::takesTail() {
-  return !tail_taken_.exchange(true, std::memory_order_relaxed);
-}
-
-// Reads of the whole pass only what its own thread does not change meanwhile.
-void Searcher::WaitingPart::run() {
-  Scratch& s = scratch();
-  s.unit = whole_->s->unit;
-  s.rotated = whole_->s->rotated;
-  s.tiers.begin(s.unit.data());
-  Pass pass{&s, whole_->version, s.unit.data(), whole_->k, ef_, whole_->fine, whole_->recall,
-            kNoRow, whole_->predicate, false};
-  searcher_->beginCandidates(&pass);
-  searcher_->searchWaiting(&pass, cancel_, &cancelled_);
-  if (!cancelled_ && takesTail()) {
-    s.coarse.reset(s.coarse.keep());
-    searcher_->searchTail(&pass);
-    searcher_->rankByBound(&pass, s.coarse.rows());
-  }
-  std::swap(hits_, s.hits);
-  degraded_ = pass.degraded;
-}
-
-void Searcher::WaitingPart::join(Pass* whole, bool* cancelled) {
-  for (const Hit& hit : hits_)
-    searcher_->offerExact(whole, hit.distance, hit.id, hit.segment, hit.row);
-  whole->degraded = whole->degraded || degraded_;
-  *cancelled = *cancelled || cancelled_;
-}
-
 void Searcher::searchTail(Pass* pass) {
   const Version& v = *pass->version;
   Scratch& s = *pass->s;
@@ -172,24 +124,43 @@ void Searcher::scanList(Pass* pass, const Segment& segment, uint32_t place, uint
                    place, rowOf, wanted, &pass->s->listed);
 }
 
-// Of all segments whose codes stand in lists, the lists near the query. Those of one quantizer
-// together: it is asked once, and the query prepared once for each list.
-void Searcher::scanNearLists(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled) {
+// Of the segments that wait without lists; ranks with them what is left of the tail.
+void Searcher::searchUnlisted(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled) {
+  searchSegments(pass, false, cancel, cancelled);
+  if (!*cancelled) rankByBound(pass, pass->s->coarse.rows());
+}
+
+// The places of segments of which only the lists near the query are looked into.
+void Searcher::listWaiting(Pass* pass) {
+  const Segments& segments = *pass->version->segments;
+  pass->s->waiting.clear();
+  if (!looksIntoNearLists(*pass)) return;
+  for (uint32_t place = 1; place <= segments.size(); place++) {
+    if (segments[place - 1]->waitsInLists()) pass->s->waiting.push_back(place);
+  }
+}
+
+void Searcher::scanLists(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled) {
+  listWaiting(pass);
+  scanNearLists(pass, pass->s->waiting, cancel, cancelled);
+  if (!*cancelled) rankByBound(pass, pass->s->listed.rows());
+}
+
+// Of the segments at these places, which it reorders, the lists near the query. Those of one
+// quantizer together: it is asked once, and the query prepared once for each list.
+void Searcher::scanNearLists(Pass* pass, std::span<uint32_t> waiting,
+                             const std::atomic<bool>* cancel, bool* cancelled) {
   const Segments& segments = *pass->version->segments;
   Scratch& s = *pass->s;
-  s.waiting.clear();
-  for (uint32_t place = 1; place <= segments.size(); place++) {
-    if (segments[place - 1]->waitsInLists()) s.waiting.push_back(place);
-  }
   const auto quantizerOf = [&](uint32_t place) {
     return &segments[place - 1]->codeLists()->quantizer();
   };
-  while (!s.waiting.empty()) {
-    const CoarseQuantizer* quantizer = quantizerOf(s.waiting.front());
-    const auto of_it = std::partition(s.waiting.begin(), s.waiting.end(), [&](uint32_t place) {
+  while (!waiting.empty()) {
+    const CoarseQuantizer* quantizer = quantizerOf(waiting.front());
+    const auto of_it = std::partition(waiting.begin(), waiting.end(), [&](uint32_t place) {
       return quantizerOf(place) != quantizer;
     });
-    const std::span<const uint32_t> places(of_it, s.waiting.end());
+    const std::span<const uint32_t> places(of_it, waiting.end());
     const uint32_t near = quantizer->choose(s.rotated.data(), &s.lists);
     uint64_t rows = 0;
     for (uint32_t i = 0; i < s.lists.size(); i++) {
@@ -206,7 +177,7 @@ void Searcher::scanNearLists(Pass* pass, const std::atomic<bool>* cancel, bool* 
         rows += segment.codeLists()->list(list).rows.size();
       }
     }
-    s.waiting.erase(of_it, s.waiting.end());
+    waiting = waiting.first(static_cast<size_t>(of_it - waiting.begin()));
   }
 }
 

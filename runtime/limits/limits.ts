@@ -33,7 +33,7 @@ export const limits = {
   /** Entries of the tail directory. */
   tailGroupsMax: 4_096,
   /** Beyond it inserts run at the linker's speed. */
-  unlinkedRowsMax: 524_288,
+  unlinkedRowsMax: 786_432,
   /** Threads that may query at one time. */
   readerSlotsMax: 64,
 } as const;

@@ -87,8 +87,8 @@ struct Layout {
 struct Tuning {
   bool all_manual = false;  // no threads: pump() commits, maintain() runs one job at a time
   uint32_t query_threads = 0;           // 0: cores - 1, at least 1
-  // So many rows that wait for links are searched on a second thread while a query walks; 0, or a
-  // machine of one core: never.
+  // Where so many rows wait for links, or there are eight graphs and more, two threads share a
+  // query. 0, or a machine of one core: never.
   uint32_t helped_rows = 16'384;
   bool helped_when_manual = false;      // tests: by a thread, all_manual or not
   uint32_t freeze_rows = 8192;          // the tail is sealed from this many rows on
