@@ -1,13 +1,11 @@
 #include "engine/search_helper.hpp"
 
 #include <pthread.h>
+#include <sched.h>
 
 namespace rve {
 
-SearchHelper::SearchHelper() : thread_([this] { threadMain(); }) {
-  CPU_ZERO(&allowed_);
-  static_cast<void>(sched_getaffinity(0, sizeof allowed_, &allowed_));
-}
+SearchHelper::SearchHelper() : thread_([this] { threadMain(); }) {}
 
 SearchHelper::~SearchHelper() {
   {
@@ -33,10 +31,12 @@ bool SearchHelper::offer(SearchPart* part) {
 void SearchHelper::moveElsewhere() {
   const int cpu = sched_getcpu();
   if (cpu < 0 || cpu == avoided_) return;
-  cpu_set_t others = allowed_;
+  avoided_ = cpu;
+  // As the caller may run now: whoever bound the process to some processors is obeyed.
+  cpu_set_t others;
+  if (sched_getaffinity(0, sizeof others, &others) != 0) return;
   CPU_CLR(cpu, &others);
   if (CPU_COUNT(&others) == 0) return;
-  avoided_ = cpu;
   // Refused, it still runs, if later.
   static_cast<void>(pthread_setaffinity_np(thread_.native_handle(), sizeof others, &others));
 }

@@ -1,8 +1,6 @@
 // A thread that does a part of a query beside the query's own thread. Late or busy, it costs the
 // query nothing but the offer: what has not been begun is taken back.
 #pragma once
-#include <sched.h>
-
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -41,7 +39,6 @@ class SearchHelper {
   std::atomic<SearchPart*> running_{nullptr};  // set under the mutex
   std::atomic<uint64_t> ran_{0};
   bool stopping_ = false;
-  cpu_set_t allowed_;
   int avoided_ = -1;  // processor that the thread is kept off
   std::thread thread_;
 };
