@@ -54,12 +54,13 @@ inline float navPairDistance(const Kernels& k, const NavSpace& space, uint32_t a
   const NavFactors fb = navFactors(space, b);
   const auto* code_a = viewAs<uint8_t>(space.record(a));
   const auto* code_b = viewAs<uint8_t>(space.record(b));
-  // (a - 7.5)(b - 7.5) summed, times 4, is an exact integer below 2^23.
-  const int32_t dot4 = 4 * k.dotU4U4(code_a, code_b, space.padded_dims) -
-                       30 * static_cast<int32_t>(fa.code_sum + fb.code_sum) +
-                       225 * static_cast<int32_t>(space.padded_dims);
+  // (a - 7.5)(b - 7.5) summed, times 4, is an exact integer below 2^23; of a damaged record any
+  // number, so unsigned, which may wrap.
+  const uint32_t dot4 = 4 * static_cast<uint32_t>(k.dotU4U4(code_a, code_b, space.padded_dims)) -
+                        30 * (fa.code_sum + fb.code_sum) + 225 * space.padded_dims;
   return space.pair_base + fa.add + fb.add +
-         space.pair_scale * fa.scale * fb.scale * 0.25f * static_cast<float>(dot4);
+         space.pair_scale * fa.scale * fb.scale * 0.25f *
+             static_cast<float>(static_cast<int32_t>(dot4));
 }
 
 // Turns a stored row into a query, exactly: values = 2 * code - 15. `values`: padded_dims, the
