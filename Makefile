@@ -126,8 +126,9 @@ HEAVY_FILTER := $(call as_filter,$(HEAVY_NATIVE))
 verify:
 	@status=0; export RVE_BUDGET_S=$$(($(BUDGET_S) / 4)); \
 	$(MAKE) test-native SANITIZE=address || status=1; \
-	$(MAKE) test-native SANITIZE=thread FILTER=$(call as_filter,$(THREAD_TESTS)) || status=1; \
-	$(if $(MUTATION_TESTS),$(MAKE) test-native MUTATIONS=1 FILTER=mutation_test || status=1;) \
+	$(MAKE) test-native SANITIZE=thread TESTS_ONLY="$(THREAD_TESTS)" || status=1; \
+	$(if $(MUTATION_TESTS),$(MAKE) test-native MUTATIONS=1 TESTS_ONLY="$(MUTATION_TESTS)" \
+	  || status=1;) \
 	export RVE_VERIFY=1; \
 	$(if $(HEAVY_NATIVE),$(MAKE) test-native FILTER=$(HEAVY_FILTER) || status=1;) \
 	$(if $(HEAVY_JS),$(MAKE) test-js ONLY=.heavy.test.ts || status=1;) \

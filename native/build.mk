@@ -30,6 +30,9 @@ FOREIGN := $(if $(IS_X86),,%_avx2.cpp %_avx512.cpp %_sse42.cpp) \
 ROOM_SOURCES := $(filter-out $(FOREIGN),$(wildcard $(ROOMS:%=native/%/*.cpp)))
 CORE_SOURCES := $(filter-out %_test.cpp,$(ROOM_SOURCES))
 TEST_ALL := $(filter %_test.cpp,$(ROOM_SOURCES)) $(filter-out %/make_golden.cpp,$(TEST_SOURCES))
+# These test files alone are compiled, where a whole variant would run few of them.
+TESTS_ONLY ?=
+TEST_ALL := $(if $(TESTS_ONLY),$(filter-out %_test.cpp,$(TEST_ALL)) $(TESTS_ONLY),$(TEST_ALL))
 BINDING_SOURCES := $(wildcard native/binding/*.cpp)
 
 OBJ := $(BUILD)/obj
