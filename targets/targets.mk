@@ -141,7 +141,8 @@ a_distance_agrees,a_filter_finds_all,a_power_cut_in_repair,hostile_bytes_in_tier
 any_bytes_at_any,a_merge_adopts,a_packed_graph_has,a_filter_withholds,repair_of_a_truncated,$\
 a_full_disk,hostile_packed,a_source_of_twenty,a_merge_by_several,a_recall_audit,a_deep_check_warns,$\
 no_truncation_makes,filtered_queries_equal,the_four_bit_order,training_lowers,codes_are_given,$\
-a_first_walk_in,rows_that_wait_in,each_row_of_a_long,lists_are_written
+a_first_walk_in,rows_that_wait_in,each_row_of_a_long,lists_are_written,a_budget_that_is,$\
+the_order_of_rows,near_rows_come,rows_stay_as,rows_that_nearness,what_a_helper_searched
 QEMU_KERNEL_TESTS := kernels_test,trellis_scan_test,crc32c_test,golden_test
 QEMU_USER_PROGRAMS := $(BUILD)/native_test $(BUILD)/make_golden $(BUILD)/rve-core $(BUILD)/launcher
 QEMU_FIRST = $(firstword $(QEMU_CPUS))
