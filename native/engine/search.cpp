@@ -160,7 +160,7 @@ void Searcher::searchAll(Pass* pass, const std::atomic<bool>* cancel, bool* canc
   rankNearestFirst(pass, s.fine.rows());
   searchTail(pass);
   searchUnlisted(pass, cancel, cancelled);
-  scanLists(pass, cancel, cancelled);
+  scanNearLists(pass, cancel, cancelled);
 }
 
 // Of a record in a tier as exact as its code.

@@ -67,10 +67,7 @@ class Searcher {
   void searchGraphOf(Pass* pass, const Segment& segment, uint32_t place, bool restricted);
   void scanSegment(Pass* pass, const Segment& segment, uint32_t place, uint32_t matching_at_most);
   void searchUnlisted(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled);
-  void scanLists(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled);
-  void listWaiting(Pass* pass);
-  void scanNearLists(Pass* pass, std::span<uint32_t> waiting, const std::atomic<bool>* cancel,
-                     bool* cancelled);
+  void scanNearLists(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled);
   void scanList(Pass* pass, const Segment& segment, uint32_t place, uint32_t list);
   void scanTiers(Pass* pass, const Segment& segment, uint32_t place);
   void touch(const Pass& pass) const;

@@ -130,37 +130,25 @@ void Searcher::searchUnlisted(Pass* pass, const std::atomic<bool>* cancel, bool*
   if (!*cancelled) rankByBound(pass, pass->s->coarse.rows());
 }
 
-// The places of segments of which only the lists near the query are looked into.
-void Searcher::listWaiting(Pass* pass) {
-  const Segments& segments = *pass->version->segments;
-  pass->s->waiting.clear();
+// Of all segments whose codes stand in lists, the lists near the query, and ranks what they give.
+// Those of one quantizer together: it is asked once, and the query prepared once for each list.
+void Searcher::scanNearLists(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled) {
   if (!looksIntoNearLists(*pass)) return;
-  for (uint32_t place = 1; place <= segments.size(); place++) {
-    if (segments[place - 1]->waitsInLists()) pass->s->waiting.push_back(place);
-  }
-}
-
-void Searcher::scanLists(Pass* pass, const std::atomic<bool>* cancel, bool* cancelled) {
-  listWaiting(pass);
-  scanNearLists(pass, pass->s->waiting, cancel, cancelled);
-  if (!*cancelled) rankByBound(pass, pass->s->listed.rows());
-}
-
-// Of the segments at these places, which it reorders, the lists near the query. Those of one
-// quantizer together: it is asked once, and the query prepared once for each list.
-void Searcher::scanNearLists(Pass* pass, std::span<uint32_t> waiting,
-                             const std::atomic<bool>* cancel, bool* cancelled) {
   const Segments& segments = *pass->version->segments;
   Scratch& s = *pass->s;
+  s.waiting.clear();
+  for (uint32_t place = 1; place <= segments.size(); place++) {
+    if (segments[place - 1]->waitsInLists()) s.waiting.push_back(place);
+  }
   const auto quantizerOf = [&](uint32_t place) {
     return &segments[place - 1]->codeLists()->quantizer();
   };
-  while (!waiting.empty()) {
-    const CoarseQuantizer* quantizer = quantizerOf(waiting.front());
-    const auto of_it = std::partition(waiting.begin(), waiting.end(), [&](uint32_t place) {
+  while (!s.waiting.empty()) {
+    const CoarseQuantizer* quantizer = quantizerOf(s.waiting.front());
+    const auto of_it = std::partition(s.waiting.begin(), s.waiting.end(), [&](uint32_t place) {
       return quantizerOf(place) != quantizer;
     });
-    const std::span<const uint32_t> places(of_it, waiting.end());
+    const std::span<const uint32_t> places(of_it, s.waiting.end());
     const uint32_t near = quantizer->choose(s.rotated.data(), &s.lists);
     uint64_t rows = 0;
     for (uint32_t i = 0; i < s.lists.size(); i++) {
@@ -177,8 +165,9 @@ void Searcher::scanNearLists(Pass* pass, std::span<uint32_t> waiting,
         rows += segment.codeLists()->list(list).rows.size();
       }
     }
-    waiting = waiting.first(static_cast<size_t>(of_it - waiting.begin()));
+    s.waiting.erase(of_it, s.waiting.end());
   }
+  rankByBound(pass, s.listed.rows());
 }
 
 void Searcher::scanTiers(Pass* pass, const Segment& segment, uint32_t place) {

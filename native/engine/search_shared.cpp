@@ -46,7 +46,7 @@ void Searcher::searchShared(Pass* pass, const std::atomic<bool>* cancel, bool* c
     rankByBound(pass, s.coarse.rows());
     s.coarse.reset(s.coarse.keep());
   }
-  if (part.takesLists()) scanLists(pass, cancel, cancelled);
+  if (part.takesLists()) scanNearLists(pass, cancel, cancelled);
   if (helper_->takeBack(&part)) {
     searchUnlisted(pass, cancel, cancelled);
   } else {
@@ -96,7 +96,7 @@ void Searcher::HelpersPart::run() {
             kNoRow, whole_->predicate, false};
   searcher_->beginCandidates(&pass);
   searcher_->searchUnlisted(&pass, cancel_, &cancelled_);
-  if (takesLists()) searcher_->scanLists(&pass, cancel_, &cancelled_);
+  if (takesLists()) searcher_->scanNearLists(&pass, cancel_, &cancelled_);
   if (!cancelled_ && takesTail()) {
     s.coarse.reset(s.coarse.keep());
     searcher_->searchTail(&pass);

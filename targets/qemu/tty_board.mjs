@@ -6,7 +6,15 @@
 // What `rve hil` says goes to stderr, what the console said to SYSTEM_DIR/board.log. Closes with
 // `N passed, N failed`; exit 1 if one failed.
 import { execFileSync, spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -97,7 +105,8 @@ try {
     ...['--serial', lines[0].here, '--bulk', lines[1].here],
     ...['--power-on', power.on, '--power-off', power.off, '--console', system],
   ]);
-  const said = readFileSync(power.log, 'utf8');
+  // None, if it was never switched on.
+  const said = existsSync(power.log) ? readFileSync(power.log, 'utf8') : '';
   if (code !== 0 && said !== '') console.error(`qemu: ${said}`);
   writeFileSync(join(system, 'board.json'), stdout);
   const { passed = 0, failed = 1 } = JSON.parse(stdout);
