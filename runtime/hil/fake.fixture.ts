@@ -12,8 +12,8 @@ import type { HilWorld } from './world.js';
 export interface FakeFaults {
   /** Records are kept in volatile memory and acknowledged all the same. */
   readonly forgets?: boolean;
-  /** It never acknowledges. */
-  readonly deaf?: boolean;
+  /** It acknowledges no more than so many records. */
+  readonly deafAfter?: number;
   /** One bit of what comes back on the bulk channel is wrong. */
   readonly flipsBulk?: boolean;
 }
@@ -78,6 +78,11 @@ export class FakeMachine implements Machine {
     this.say('up 1.25 s\n');
   }
 
+  /** Records that it has stored so far. */
+  get stored(): number {
+    return this.#durable.size;
+  }
+
   say(text: string): void {
     this.console.push(Buffer.from(text));
   }
@@ -138,7 +143,7 @@ export class FakeMachine implements Machine {
       );
       return true;
     }
-    if (this.#faults.deaf === true) return false;
+    if (this.#durable.size >= (this.#faults.deafAfter ?? Infinity)) return false;
     const { sequence, vectors } = await decodeIngest(body, { dimensions: 128 });
     this.#volatile.set(sequence ?? -1, vectors);
     if (this.#faults.forgets !== true) this.#durable.set(sequence ?? -1, vectors);

@@ -11,6 +11,7 @@ async function playText(
   text: string,
   faults: FakeFaults = {},
   late = false,
+  sleep?: (machine: FakeMachine, ms: number) => Promise<void>,
 ): Promise<{ verdict: Verdict; machine: FakeMachine; said: string[] }> {
   const scenario = parseScenario(`name = "s"\nabout = "a"\n${text}`, 's.toml');
   const machine = new FakeMachine(faults);
@@ -18,7 +19,10 @@ async function playText(
   const verdict = await play({
     scenario,
     machine,
-    world: fakeWorld(said, late),
+    world: {
+      ...fakeWorld(said, late),
+      ...(sleep && { sleep: (ms: number) => sleep(machine, ms) }),
+    },
     seed: SEED,
     target: 'fake',
     folder: '/nonexistent',
@@ -150,15 +154,22 @@ describe('the other steps', () => {
     expect(Object.keys(verdict.figures)).toEqual(['rate', 'first_ms']);
   });
 
-  it('stalled passes while nothing is acknowledged, and only then', async () => {
-    const text =
-      BROKER +
-      steps(
-        'do = "start"',
-        'do = "load"\ncount = 3\nbackground = true',
-        'do = "stalled"\nfor_s = 1',
-      );
-    expect((await playText(text, { deaf: true })).verdict.outcome).toBe('passed');
+  it('stalled passes when acknowledgements end, and only then', async () => {
+    const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    // One in flight: when the machine has taken two more, one more is acknowledged.
+    const sleepOf = (deafAfter?: number) => async (machine: FakeMachine, ms: number) => {
+      const goal = machine.stored + 2;
+      do await tick();
+      while (ms >= 1000 && machine.stored < goal && machine.stored !== deafAfter);
+    };
+    const stalls = (faults: FakeFaults): ReturnType<typeof playText> => {
+      const load = 'do = "load"\nin_flight = 1\nbackground = true';
+      const stalled = 'do = "stalled"\nfor_s = 1\nwithin_s = 10';
+      return playText(BROKER + steps('do = "start"', load, stalled), faults, false, sleepOf(faults.deafAfter));
+    };
+    expect((await stalls({ deafAfter: 5 })).verdict.outcome).toBe('passed');
+    const { verdict } = await stalls({});
+    expect(verdict.note).toMatch(/were acknowledged in 10 s/);
     const idle = BROKER + steps('do = "start"', 'do = "stalled"\nfor_s = 1');
     expect((await playText(idle)).verdict.note).toContain('nothing was sent');
   });

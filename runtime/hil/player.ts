@@ -288,17 +288,30 @@ class Player {
     await this.#atMost(seconds, what, Promise.all([sent, this.#ledger.reach(goal)]));
   }
 
-  /** Something is in flight, and nothing of it is acknowledged. */
+  /**
+   * Something is in flight, and at last nothing of it is acknowledged for so long: what was
+   * acknowledged just before may still be under way when the console tells of the trouble.
+   */
   async #stalled(step: StepOf<'stalled'>): Promise<string> {
     this.#talk();
     const before = this.#ledger.acknowledgedCount;
-    await this.#world.sleep(step.for_s * 1000);
-    const more = this.#ledger.acknowledgedCount - before;
-    if (more > 0) throw new StepFailure(`${more} records were acknowledged in ${step.for_s} s`);
+    for (let waited = 0, last = before; ; last = this.#ledger.acknowledgedCount) {
+      await this.#world.sleep(step.for_s * 1000);
+      waited += step.for_s;
+      const now = this.#ledger.acknowledgedCount;
+      if (now === last) break;
+      if (waited + step.for_s > step.within_s) {
+        throw new StepFailure(
+          `${now - before} records were acknowledged in ${waited} s, ${now - last} of them in the ` +
+            `last ${step.for_s} s`,
+        );
+      }
+    }
     if (this.#ledger.inFlight === 0) {
       throw new StepFailure('nothing was sent, so nothing can stall');
     }
-    return `${this.#ledger.inFlight} wait`;
+    const late = this.#ledger.acknowledgedCount - before;
+    return `${this.#ledger.inFlight} wait` + (late > 0 ? `, ${late} came late` : '');
   }
 
   /**

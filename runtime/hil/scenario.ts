@@ -107,7 +107,12 @@ const acknowledged = z.strictObject({
   more: count,
   ...within,
 });
-const stalled = z.strictObject({ ...titled, do: z.literal('stalled'), for_s: seconds.default(5) });
+const stalled = z.strictObject({
+  ...titled,
+  do: z.literal('stalled'),
+  for_s: seconds.default(5),
+  ...within,
+});
 const query = z.strictObject({
   ...titled,
   do: z.literal('query'),
