@@ -8,6 +8,20 @@ export const TIME_WARN = 2;
 
 const FIGURE = /^(fileBytes|rssAnonBytes|startMs)\.[\w.-]+$/;
 
+/** zstd's level of what is released; a file packed at another is a figure of its own. */
+const RELEASED_LEVEL = 19;
+
+/** The figure of a file, packed at `level` (undefined: not compressed). */
+export function figureOf(file, level = RELEASED_LEVEL) {
+  return `fileBytes.${file}` + (level === RELEASED_LEVEL ? '' : `.zstd${level}`);
+}
+
+/** The file whose released form a figure is of, or null. */
+export function fileOf(figure) {
+  const file = /^fileBytes\.(.+)$/.exec(figure)?.[1] ?? null;
+  return file === null || /\.zstd\d+$/.test(file) ? null : file;
+}
+
 /** Fails on an entry that is none: a misspelt figure would never be checked. */
 export function checkShape(budget) {
   for (const [name, entry] of Object.entries(budget.figures)) {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { readText } from '../generated.mjs';
-import { checkShape, judge, withMeasured } from './budget.mjs';
+import { checkShape, figureOf, fileOf, judge, withMeasured } from './budget.mjs';
 
 const BUDGET = {
   figures: {
@@ -56,3 +56,12 @@ for (const room of ['arm64', 'riscv']) {
     expect('startMs.first' in budget.figures).toBe(room === 'riscv');
   });
 }
+
+test('a file packed at another level than the released one is another figure', () => {
+  expect(figureOf('rve-small', 19)).toBe('fileBytes.rve-small');
+  expect(figureOf('rve-core', undefined)).toBe('fileBytes.rve-core');
+  expect(figureOf('rve-small', 12)).toBe('fileBytes.rve-small.zstd12');
+  expect(fileOf('fileBytes.rve-slim.cjs')).toBe('rve-slim.cjs');
+  expect(fileOf('fileBytes.rve-small.zstd12')).toBe(null);
+  expect(fileOf('startMs.first')).toBe(null);
+});

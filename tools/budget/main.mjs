@@ -3,11 +3,11 @@
 // Checks figures against a target's budget. --files measures the fileBytes of the budget in FOLDER;
 // --measured reads further ones, { "rssAnonBytes.idle": 40000000, ... }, as the full-system guest
 // writes them. --update keeps what was measured in the budget. Exit 1: a figure is over.
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { judge, withMeasured } from './budget.mjs';
+import { figureOf, fileOf, judge, withMeasured } from './budget.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -26,8 +26,11 @@ const budget = JSON.parse(readFileSync(path, 'utf8'));
 const measured = {};
 if (values.files !== undefined) {
   for (const name of Object.keys(budget.figures)) {
-    const file = /^fileBytes\.(.+)$/.exec(name)?.[1];
-    if (file !== undefined) measured[name] = statSync(join(values.files, file)).size;
+    const file = fileOf(name);
+    if (file === null) continue;
+    const parts = join(values.files, `${file}.parts.json`);
+    const { level } = existsSync(parts) ? JSON.parse(readFileSync(parts, 'utf8')) : {};
+    measured[figureOf(file, level)] = statSync(join(values.files, file)).size;
   }
 }
 if (values.measured !== undefined) {
