@@ -12,6 +12,12 @@
 
 namespace rve {
 
+// Bytes of a file.
+struct FileRange {
+  uint64_t offset = 0;
+  uint64_t bytes = 0;
+};
+
 // One open regular file. One writer; `read` and the view may be used from any thread.
 class File {
  public:

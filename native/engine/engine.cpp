@@ -14,6 +14,7 @@
 #include "engine/reader.hpp"
 #include "engine/search.hpp"
 #include "engine/search_helper.hpp"
+#include "engine/warm_up.hpp"
 
 namespace rve {
 namespace {
@@ -284,6 +285,7 @@ class EngineImpl final : public Engine {
     const uint32_t threads = options_.tuning.query_threads != 0 ? options_.tuning.query_threads
                                                                 : std::max(1u, cores - 1);
     pool_ = std::make_unique<QueryPool>(std::min(threads, kReaderSlotsMax / 2));
+    warm_up_ = std::make_unique<WarmUp>(&store_->file(), state_->codeRanges());
     if (store_->readOnly()) {
       committer_->startThread();
       return;
@@ -296,6 +298,7 @@ class EngineImpl final : public Engine {
 
   void stopThreads() {
     if (pool_ != nullptr) pool_->stop();
+    if (warm_up_ != nullptr) warm_up_->stop();
     if (maintenance_ != nullptr) maintenance_->stopThread();
     if (committer_ != nullptr) committer_->stopThread();
   }
@@ -356,6 +359,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<Maintenance> maintenance_;
   std::unique_ptr<SearchHelper> helper_;
   std::unique_ptr<QueryPool> pool_;
+  std::unique_ptr<WarmUp> warm_up_;
   std::atomic<bool> closed_{false}, abort_queries_{false};
   std::atomic<uint64_t> queries_{0};
   std::mutex close_mutex_;
@@ -484,6 +488,7 @@ Stats EngineImpl::stats() {
   s.deletes = c.deletes;
   s.queries = queries_;
   s.helped = helper_ == nullptr ? 0 : helper_->ran();
+  s.warmed_bytes = warm_up_ == nullptr ? 0 : warm_up_->bytes();
   s.queue_bytes = committer_->queueBytes();
   s.latched = store_->latched();
   s.read_only = store_->readOnly();

@@ -8,6 +8,12 @@
 
 namespace rve {
 
+namespace {
+
+constexpr uint64_t kWarmUpBytesMax = 48 << 20;
+
+}  // namespace
+
 LiveState::LiveState(Store* store, const SegmentContext& context)
     : store_(store), context_(context) {
   plain_codec_ = std::make_shared<BinaryCodec>(context.kind, *context.rotation,
@@ -44,11 +50,16 @@ void LiveState::prefetchParts() {
   }
 }
 
-// Then what a query compares in each segment, as far as the budget goes, and where its link lists
-// begin. Not the lists: a walk opens some hundred of them, fewer pages than reading all would cost.
-void LiveState::prefetchSegments() {
-  uint64_t left = 48u << 20;
-  for (const auto& segment : *segments_) left -= segment->prefetchCodes(left);
+// Not the lists: a walk opens some hundred of them, fewer pages than reading all would cost.
+std::vector<FileRange> LiveState::codeRanges() const {
+  std::vector<FileRange> out;
+  for (const auto& segment : *segments_) segment->addCodeRanges(&out);
+  uint64_t left = kWarmUpBytesMax;
+  for (FileRange& range : out) {
+    range.bytes = std::min(range.bytes, left);
+    left -= range.bytes;
+  }
+  return out;
 }
 
 Status LiveState::restore() {
@@ -59,7 +70,6 @@ Status LiveState::restore() {
   lost_records_ = store_->manifest().lost_records;
   prefetchParts();
   RVE_TRY(restoreSegments());
-  prefetchSegments();
   RVE_TRY(restoreTail());
   RVE_TRY(replayLog());
   codeTail();

@@ -70,6 +70,8 @@ class LiveState {
     return given > 0 ? given : store_->logicalMs();
   }
   void setHeatNow(uint64_t now_ms) { heat_now_ms_.store(now_ms, std::memory_order_relaxed); }
+  // Where in the file stands what queries compare: 48 MiB at most.
+  std::vector<FileRange> codeRanges() const;
   // True if something of what the Version shows cannot be read. Any thread.
   bool degraded(const Version& version) const;
 #ifdef RVE_MUTATIONS
@@ -81,7 +83,6 @@ class LiveState {
  private:
   void prefetchTail();
   void prefetchParts();
-  void prefetchSegments();
   Status replayLog();
   Status restoreSegments();
   Status restoreTail();

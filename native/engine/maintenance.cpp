@@ -1,12 +1,9 @@
 #include "engine/maintenance.hpp"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "base/large_bytes.hpp"
+#include "base/low_priority.hpp"
 #include "engine/compaction_pick.hpp"
 #include "engine/row_order.hpp"
 
@@ -24,11 +21,6 @@ constexpr uint32_t kBuildThreadsMax = 4;
 // microseconds.
 constexpr uint64_t kSettleRows = 256;
 constexpr auto kRetryAfter = std::chrono::seconds(1);
-
-void lowerPriority() {
-  // Ingest and queries come first: a build of seconds must not be felt.
-  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 10);
-}
 
 }  // namespace
 
@@ -79,7 +71,7 @@ void Maintenance::expectRecall() {
 }
 
 void Maintenance::threadMain() {
-  lowerPriority();
+  lowerPriority();  // a build of seconds must not be felt
   while (!stopping_.load(std::memory_order_acquire)) {
     std::vector<Done> waiters;
     {

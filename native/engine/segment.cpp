@@ -381,31 +381,22 @@ VectorRef Segment::prefetchVector(uint32_t row) const {
   return {};
 }
 
-uint64_t Segment::prefetchCodes(uint64_t bytes_max) const {
-  if (unusable_) return 0;
-  if (linked_) {
-    const Bytes directory = graph_.packedLinks(0).directory(entry_.rows);
-    if (!directory.empty()) {
-      file_->prefetch(static_cast<uint64_t>(directory.data() - view_), directory.size());
-    }
-  }
-  uint64_t at = 0, bytes = 0;
+void Segment::addCodeRanges(std::vector<FileRange>* out) const {
+  if (unusable_) return;
+  const auto add = [&](Bytes section) {
+    if (section.empty()) return;
+    out->push_back({static_cast<uint64_t>(section.data() - view_), section.size()});
+  };
+  if (linked_) add(graph_.packedLinks(0).directory(entry_.rows));
   if (tiers_ != nullptr && nav_ == nullptr) {
-    const Bytes records = vectors_->section(SectionKind::kTierRecords);
-    at = static_cast<uint64_t>(records.data() - view_);
-    bytes = records.size();
+    add(vectors_->section(SectionKind::kTierRecords));
   } else if (linked_) {
-    const Bytes codes = graph_part_->section(SectionKind::kNavRecords);
-    at = static_cast<uint64_t>(codes.data() - view_);
-    bytes = codes.size();
+    add(graph_part_->section(SectionKind::kNavRecords));
   } else {
     const PartEntry& base = *entry_.part(PartKind::kBase);
-    at = runOffset(layout_, base.run) + uint64_t{base.page} * layout_.page_bytes;
-    bytes = uint64_t{base.pages} * layout_.page_bytes;
+    out->push_back({runOffset(layout_, base.run) + uint64_t{base.page} * layout_.page_bytes,
+                    uint64_t{base.pages} * layout_.page_bytes});
   }
-  if (bytes == 0 || bytes > bytes_max) return 0;
-  file_->prefetch(at, bytes);
-  return bytes;
 }
 
 const Piece* Segment::adoptedPieceOf(uint32_t row) const {

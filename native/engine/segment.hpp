@@ -101,10 +101,9 @@ class Segment {
   // As vectorOf, if the row's bytes were verified before. If not: null, and they are being read
   // from the device, with what their checksum covers, when vectorOf asks for them.
   VectorRef prefetchVector(uint32_t row) const;
-  // Starts reading what a search compares: the graph's codes, else the base with the 1-bit ones and
-  // the ids of the many rows that are ranked then. Returns the bytes; nothing, and 0, if they are
-  // more than `bytes_max`.
-  uint64_t prefetchCodes(uint64_t bytes_max) const;
+  // Adds where in the file stands what a search compares: the graph's codes, else the base with the
+  // 1-bit ones and the ids of the many rows that are ranked then; and where link lists begin.
+  void addCodeRanges(std::vector<FileRange>* out) const;
   // Where the row's vector stands if it is read in place from the log: piece, else null.
   const Piece* adoptedPieceOf(uint32_t row) const;
   // The row with this id, dead or not; false if none.

@@ -119,6 +119,22 @@ TEST(what_is_acknowledged_is_in_the_statistics_before_its_caller_is_told) {
   }
 }
 
+TEST(an_opened_store_reads_its_codes_ahead_of_further_queries) {
+  RealStore s;
+  REQUIRE_OK(s.open());
+  InsertResult r;
+  REQUIRE_OK(s.insert(600, &r));
+  Gate gate;
+  REQUIRE_OK(s.engine->submitSettle([&](Status status) { gate.open(status); }));
+  REQUIRE_OK(gate.wait());
+  CHECK_EQ(s.engine->stats().warmed_bytes, 0u);
+  REQUIRE_OK(s.engine->close());
+  REQUIRE_OK(s.open());
+  // A code of 16 dimensions takes 2 bytes at least.
+  while (s.engine->stats().warmed_bytes < 600 * 2) std::this_thread::yield();
+  CHECK_EQ(s.engine->stats().linked_rows, 600u);
+}
+
 TEST(at_levels_interval_and_buffered_wait_durable_makes_what_was_told_durable) {
   for (const Durability level : {Durability::kInterval, Durability::kBuffered}) {
     RealStore s;

@@ -1,6 +1,7 @@
 // Parts and their columns: what is written is read back, and no flipped bit of it passes.
 #include "storage/column.hpp"
 #include "storage/part_peek.hpp"
+#include "test/sim/refusing_file.hpp"
 #include "test/sim/sim_disk.hpp"
 #include "test/test.hpp"
 
@@ -47,26 +48,11 @@ struct Bench {
 };
 
 // Takes hints and nothing else.
-class HintedFile final : public File {
+class HintedFile final : public RefusingFile {
  public:
-  Status read(uint64_t, MutableBytes) override { return refused(); }
-  Status readDevice(uint64_t, MutableBytes) override { return refused(); }
-  Status write(uint64_t, Bytes) override { return refused(); }
-  Status sync() override { return refused(); }
-  Status grow(uint64_t) override { return refused(); }
-  Status reserve(uint64_t, uint64_t) override { return refused(); }
-  Status punch(uint64_t, uint64_t) override { return refused(); }
   void prefetch(uint64_t offset, uint64_t bytes) override { hints.push_back({offset, bytes}); }
-  uint64_t size() const override { return 0; }
-  uint64_t allocatedBytes() const override { return 0; }
-  const std::byte* view() const override { return nullptr; }
-  uint64_t viewFaults() const override { return 0; }
-  void unlock() override {}
 
   std::vector<std::pair<uint64_t, uint64_t>> hints;  // offset, bytes
-
- private:
-  static Status refused() { return Status(Code::kIo, "a file of hints"); }
 };
 
 std::vector<std::byte> randomBytes(SimRng* rng, size_t count) {

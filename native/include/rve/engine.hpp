@@ -267,6 +267,7 @@ struct Stats {
   uint64_t holes = 0;               // ranges of acknowledged log found damaged at open
   uint64_t lost_records = 0;        // records known lost with them (at least)
   uint64_t helped = 0;  // queries of which another thread did a part, since open
+  uint64_t warmed_bytes = 0;  // of codes, read into the system's cache since open
   uint64_t view_faults = 0;
   std::string kernels;              // "avx512", "avx2", "neon", "scalar"
   std::string path;
