@@ -72,6 +72,7 @@ class EngineImpl final : public Engine {
     state_ = std::make_unique<LiveState>(store_.get(), context_);
     RVE_TRY(state_->restore());
     RVE_TRY(store_->finishOpen());
+    state_->prefetchScanned();  // behind the sync, which would wait for it
     committer_ =
         std::make_unique<Committer>(store_.get(), state_.get(), options_, options_.clock);
     maintenance_ = std::make_unique<Maintenance>(store_.get(), state_.get(), committer_.get(),
@@ -285,7 +286,7 @@ class EngineImpl final : public Engine {
     const uint32_t threads = options_.tuning.query_threads != 0 ? options_.tuning.query_threads
                                                                 : std::max(1u, cores - 1);
     pool_ = std::make_unique<QueryPool>(std::min(threads, kReaderSlotsMax / 2));
-    warm_up_ = std::make_unique<WarmUp>(&store_->file(), state_->codeRanges());
+    warm_up_ = std::make_unique<WarmUp>(&store_->file(), state_->codeRanges(true));
     if (store_->readOnly()) {
       committer_->startThread();
       return;

@@ -10,7 +10,7 @@ namespace rve {
 
 namespace {
 
-constexpr uint64_t kWarmUpBytesMax = 48 << 20;
+constexpr uint64_t kCodeBytesMax = 48 << 20;
 
 }  // namespace
 
@@ -50,16 +50,21 @@ void LiveState::prefetchParts() {
   }
 }
 
-// Not the lists: a walk opens some hundred of them, fewer pages than reading all would cost.
-std::vector<FileRange> LiveState::codeRanges() const {
+std::vector<FileRange> LiveState::codeRanges(bool linked) const {
   std::vector<FileRange> out;
-  for (const auto& segment : *segments_) segment->addCodeRanges(&out);
-  uint64_t left = kWarmUpBytesMax;
+  for (const auto& segment : *segments_) {
+    if (segment->linked() == linked) segment->addCodeRanges(&out);
+  }
+  uint64_t left = kCodeBytesMax;
   for (FileRange& range : out) {
     range.bytes = std::min(range.bytes, left);
     left -= range.bytes;
   }
   return out;
+}
+
+void LiveState::prefetchScanned() const {
+  for (const FileRange& range : codeRanges(false)) store_->file().prefetch(range.offset, range.bytes);
 }
 
 Status LiveState::restore() {

@@ -70,8 +70,11 @@ class LiveState {
     return given > 0 ? given : store_->logicalMs();
   }
   void setHeatNow(uint64_t now_ms) { heat_now_ms_.store(now_ms, std::memory_order_relaxed); }
-  // Where in the file stands what queries compare: 48 MiB at most.
-  std::vector<FileRange> codeRanges() const;
+  // Where in the file stands what queries compare in segments with links, or in those without: 48
+  // MiB at most. Of links only where lists begin: a walk opens some hundred of them.
+  std::vector<FileRange> codeRanges(bool linked) const;
+  // A scan needs all it compares, and at once.
+  void prefetchScanned() const;
   // True if something of what the Version shows cannot be read. Any thread.
   bool degraded(const Version& version) const;
 #ifdef RVE_MUTATIONS

@@ -1,7 +1,6 @@
 #include "engine/warm_up.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "base/low_priority.hpp"
@@ -12,6 +11,8 @@ namespace {
 // 64 MiB a second at most.
 constexpr size_t kPieceBytes = 128 << 10;
 constexpr auto kPause = std::chrono::milliseconds(2);
+// The query that a memory was opened for comes first.
+constexpr auto kFirstPause = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -27,8 +28,14 @@ void WarmUp::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+bool WarmUp::isStoppedWithin(std::chrono::milliseconds pause) {
+  std::unique_lock lock(mutex_);
+  return wakeup_.wait_for(lock, pause, [this] { return stopping_; });
+}
+
 void WarmUp::run() {
   lowerPriority();
+  if (ranges_.empty() || isStoppedWithin(kFirstPause)) return;
   std::vector<std::byte> piece(kPieceBytes);
   for (const FileRange& range : ranges_) {
     for (uint64_t done = 0; done < range.bytes; done += kPieceBytes) {
@@ -36,8 +43,7 @@ void WarmUp::run() {
       // What cannot be read is told by the query that needs it.
       if (!file_->read(range.offset + done, MutableBytes(piece).first(bytes)).ok()) return;
       bytes_.fetch_add(bytes, std::memory_order_relaxed);
-      std::unique_lock lock(mutex_);
-      if (wakeup_.wait_for(lock, kPause, [this] { return stopping_; })) return;
+      if (isStoppedWithin(kPause)) return;
     }
   }
 }

@@ -1,6 +1,7 @@
 // Reads what queries compare into the system's cache, behind the first of them.
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -29,6 +30,7 @@ class WarmUp {
 
  private:
   void run();
+  bool isStoppedWithin(std::chrono::milliseconds pause);
 
   File* file_;
   std::vector<FileRange> ranges_;
