@@ -7,9 +7,9 @@
 #include "base/mutation.hpp"
 
 namespace rve {
-
 namespace {
 
+// A board has little memory, and most queries touch little of a large store.
 constexpr uint64_t kCodeBytesMax = 48 << 20;
 
 }  // namespace
@@ -64,7 +64,9 @@ std::vector<FileRange> LiveState::codeRanges(bool linked) const {
 }
 
 void LiveState::prefetchScanned() const {
-  for (const FileRange& range : codeRanges(false)) store_->file().prefetch(range.offset, range.bytes);
+  for (const FileRange& range : codeRanges(false)) {
+    store_->file().prefetch(range.offset, range.bytes);
+  }
 }
 
 Status LiveState::restore() {

@@ -165,7 +165,8 @@ describe('the other steps', () => {
     const stalls = (faults: FakeFaults): ReturnType<typeof playText> => {
       const load = 'do = "load"\nin_flight = 1\nbackground = true';
       const stalled = 'do = "stalled"\nfor_s = 1\nwithin_s = 10';
-      return playText(BROKER + steps('do = "start"', load, stalled), faults, false, sleepOf(faults.deafAfter));
+      const text = BROKER + steps('do = "start"', load, stalled);
+      return playText(text, faults, false, sleepOf(faults.deafAfter));
     };
     expect((await stalls({ deafAfter: 5 })).verdict.outcome).toBe('passed');
     const { verdict } = await stalls({});
