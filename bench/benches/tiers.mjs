@@ -39,7 +39,9 @@ const LINE = new RegExp(
     / +encode +(\d+)\/s +distance +(\d+) ns/.source,
 );
 
-/** Runs the native program on a set; gives a line for each tier, trained and without training. */
+const TRAINED = /^codebook: .*trained on (\d+) rows in ([\d.]+) s/m;
+
+/** Runs the native program on a set: its training, and a line for each tier, trained and not. */
 function ownCodes(set, setName) {
   const whole = folderOf(setName);
   const folder = existsSync(join(whole, 'truth.i32')) && set.whole ? whole : scratchFolder();
@@ -64,7 +66,17 @@ function ownCodes(set, setName) {
     const [bits, bytes, recall, encodes, ns] = match.slice(2).map(Number);
     out.push({ name: `${match[1]}${suffix}`, mine: true, bits, bytes, recall, encodes, ns });
   }
-  return out;
+  const [rows, seconds] = TRAINED.exec(ran.stdout).slice(1).map(Number);
+  return { training: { rows, seconds }, codes: out };
+}
+
+function tellCosts(report, set, { training, codes }) {
+  const what = `${set.name}: refresh of the codebook, sample of ${training.rows} x ${set.dimensions}`;
+  report.figure(what, 's', [training.seconds], ['<', 1]);
+  for (const { name, encodes } of codes) {
+    if (name.includes('untrained')) continue;
+    report.figure(`${set.name}: encoded to ${name}, one core`, 'vec/s', [encodes], ['>=', 10_000]);
+  }
 }
 
 /** Codes of peers by as good as a scan. */
@@ -135,7 +147,9 @@ export async function run(report, { rows, queries, sets, only }) {
       continue;
     }
     const own = ownCodes(set, setName);
-    tell(report, set, setName, [...own, ...(await peerCodes(report, set, setName, limits, only))]);
+    const peers = await peerCodes(report, set, setName, limits, only);
+    tell(report, set, setName, [...own.codes, ...peers]);
+    tellCosts(report, set, own);
   }
   report.note('peers: bytes of the code alone, by scan or by a walk with 1,000 candidates');
   return undefined;

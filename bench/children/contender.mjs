@@ -42,8 +42,9 @@ serve({
   },
   prepare: ({ ef }) => contender.prepare(ef),
   pass: ({ ef, secondsMax }) => pass(contender.search, ef, secondsMax),
-  passAtRecall: ({ recall, secondsMax }) => {
+  passAtRecall: async ({ recall, secondsMax }) => {
     if (contender.searchAtRecall === undefined) return null;
+    await contender.prepareRecall(rowOf(set.query, 0, set.dimensions), K, recall);
     return pass(contender.searchAtRecall, recall, secondsMax);
   },
   close: () => contender.close(),

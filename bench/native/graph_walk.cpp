@@ -4,7 +4,7 @@
 //   graph_walk FOLDER KIND DIMS [M] [EFC] [EF ...]
 //
 // FOLDER holds base.f32, query.f32 and truth.i32 (100 rows a query, nearest first), as
-// bench/native/tiers.mjs writes them; KIND is l2 or cosine. Times are of thread CPU time: the best
+// bench/benches/tiers.mjs writes them; KIND is l2 or cosine. Times are of thread CPU time: the best
 // of 2 * kPasses, the forms taking turns. Rotation and query preparation are outside, so that
 // what differs is the walk; recall is that of the best 20 ranked by the vectors themselves.
 #include <ctime>

@@ -3,8 +3,8 @@
 //
 //   tier_recall FOLDER KIND DIMS [QUERIES] [TIER:BITS ...]
 //
-// FOLDER holds base.f32, query.f32 and truth.i32 (100 rows a query, nearest first), as
-// bench/native/tiers.mjs writes them; KIND is l2 or cosine. Without a list the tiers at their
+// The codebook is trained on the first 100,000 rows. FOLDER holds base.f32, query.f32 and truth.i32 (100 rows a query, nearest first), as
+// bench/benches/tiers.mjs writes them; KIND is l2 or cosine. Without a list the tiers at their
 // defaults. Prints one line a tier. Bytes are of the whole record: code, factors, noise, number of
 // the centroid. The codebook is shared, so it stands apart. Rates are of thread CPU time.
 #include <ctime>
@@ -25,6 +25,7 @@ namespace {
 
 constexpr size_t kTruthRows = 100;
 constexpr size_t kNearest = 10;
+constexpr size_t kTrainRows = 100'000;
 
 double cpuSeconds() {
   timespec now;
@@ -150,12 +151,14 @@ int run(int argc, char** argv) {
   }
   const TierCodebookOptions options{.id = 1, .dims = set.dims, .kind = set.kind, .seed = 7};
   const double train_start = cpuSeconds();
-  const auto trained = TierCodebook::train(options, set.base.data(), set.rows());
+  const size_t train_rows = std::min(kTrainRows, set.rows());
+  const auto trained = TierCodebook::train(options, set.base.data(), train_rows);
   const double train = cpuSeconds() - train_start;
   std::printf("%s: %zu x %u, %zu queries, kernels %s\n", folder.c_str(), set.rows(), set.dims,
               set.queries, kernels().name);
-  std::printf("codebook: %u centroids, %zu B, trained in %.2f s, distortion %.3f\n",
-              trained->centroidCount(), trained->encode().size(), train, trained->distortion());
+  std::printf("codebook: %u centroids, %zu B, trained on %zu rows in %.3f s, distortion %.3f\n",
+              trained->centroidCount(), trained->encode().size(), train_rows, train,
+              trained->distortion());
   const struct {
     const char* name;
     Tier tier;

@@ -25,19 +25,19 @@ inline constexpr uint32_t kCalibratedEf[] = {12, 16, 24, 32, 48, 64, 96, 128, 19
 
 struct RecallCurve {
   uint32_t points = 0;  // measured of kCalibratedEf; 0: too few rows could be read
-  // At kCalibratedEf, never falling: the mean less one standard error, and less half a row, so that
-  // a lucky sample does not promise too much.
+  // At kCalibratedEf, never falling: the mean less two standard errors, of half a row at least, so
+  // that a lucky sample does not promise too much.
   float recall[std::size(kCalibratedEf)] = {};
 };
 
-// The smallest ef measured that reaches `recall`, the largest one if none does; scaled for
+// The smallest ef measured that reaches `recall`, or the most that any does; scaled for
 // k > kCalibratedK. Without a curve (null, or one without points) a cautious guess. A few
 // compares.
 uint32_t efForRecall(const RecallCurve* curve, float recall, uint32_t k);
 
 // Measures a linked segment: up to 64 of its rows are asked for as if they had never been inserted.
 // False: keep_going said so, and *out has no meaning. `searcher` leaves no heat. Deterministic but
-// for rows that die meanwhile. Cost: one read of all vectors, about 2^29 multiply-adds for the
+// for rows that die meanwhile. Cost: one read of all vectors, about 2^30 multiply-adds for the
 // truth, a walk per row and ef; keep_going is asked before each walk and each 256 rows.
 bool calibrateRecall(const std::shared_ptr<const Segment>& segment, const SegmentContext& context,
                      Searcher* searcher, const std::function<bool()>& keep_going,

@@ -33,7 +33,12 @@ export async function create({ variant, set, folder, fresh }) {
     },
     prepare: () => {},
     search: (vector, k, ef) => memory.querySync({ vector, k, ef }).ids,
-    /** The recall is named in place of ef; throws where that is not there yet. */
+    /** Asked for the first time, a recall is answered by a guess, and measured behind it. */
+    prepareRecall: async (vector, k, recall) => {
+      memory.querySync({ vector, k, recall });
+      await memory.settle();
+    },
+    /** The recall is named in place of ef. */
     searchAtRecall: (vector, k, recall) => memory.querySync({ vector, k, recall }).ids,
     close: () => memory.close(),
     stats: () => memory.stats(),
