@@ -1,5 +1,5 @@
-// The standard headers that most files include: builds of boards and of sanitizers compile them once
-// (native/build.mk). No file includes this one; each names what it uses.
+// The standard headers that most files include, compiled once for all of them (native/build.mk). No
+// file includes this one; each names what it uses.
 #include <algorithm>
 #include <array>
 #include <atomic>

@@ -28,7 +28,7 @@ Maintenance::Maintenance(Store* store, LiveState* state, Committer* committer,
                          const SegmentContext& context, const OpenOptions& options)
     : store_(store), state_(state), committer_(committer), context_(context), options_(options),
       writer_(store, context), quantizers_(context, options.tuning.code_list_rows),
-      tiers_(store, state, context, options),
+      tiers_(state, context, options),
       searcher_(state, store, context, options.clock, options.tuning.ef_search, nullptr) {}
 
 Maintenance::~Maintenance() { stopThread(); }

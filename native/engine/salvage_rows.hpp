@@ -50,7 +50,7 @@ class Salvage {
   std::vector<ManifestSegment> segments_;
   std::vector<Run> log_runs_;  // as far as the file still has them
   uint64_t durable_lsn_ = 0;
-  uint64_t lost_ = 0, lost_before_ = 0, payloads_lost_ = 0, names_lost_ = 0;
+  uint64_t lost_ = 0, payloads_lost_ = 0, names_lost_ = 0;
   bool log_damaged_ = false;
   Rebuild* rebuild_ = nullptr;
   // The record of the adopted piece looked at last.

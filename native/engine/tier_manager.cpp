@@ -33,9 +33,9 @@ constexpr double kDriftAllowed = 1.15;
 
 }  // namespace
 
-TierManager::TierManager(Store* store, LiveState* state, const SegmentContext& context,
+TierManager::TierManager(LiveState* state, const SegmentContext& context,
                          const OpenOptions& options)
-    : store_(store), state_(state), context_(context), options_(options.tiers),
+    : state_(state), context_(context), options_(options.tiers),
       hnsw_m_(options.tuning.hnsw_m), segment_rows_max_(options.tuning.segment_rows_max) {
   heat_scale_.half_life_ms = options_.half_life_s * 1000;
 }

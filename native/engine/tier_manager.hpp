@@ -29,7 +29,7 @@ struct TierFigures {
 
 class TierManager {
  public:
-  TierManager(Store* store, LiveState* state, const SegmentContext& context,
+  TierManager(LiveState* state, const SegmentContext& context,
               const OpenOptions& options);
 
   // Whether this profile has records leave the log for shorter codes at all.
@@ -76,7 +76,6 @@ class TierManager {
   uint32_t sampleRowsMax() const;
   void train(const std::vector<float>& sample);
 
-  Store* store_;
   LiveState* state_;
   SegmentContext context_;
   TierOptions options_;

@@ -47,7 +47,8 @@ struct PageGuard {
     bool all = true;
     for (size_t i = 0; i < count; ++i) {
       const uint64_t at = offset + rows[i] * record_bytes;
-      all = all & isSet(at >> kPageShift) & isSet((at + record_bytes - 1) >> kPageShift);
+      all &= isSet(at >> kPageShift);
+      all &= isSet((at + record_bytes - 1) >> kPageShift);
     }
     return all;
   }

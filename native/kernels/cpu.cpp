@@ -2,6 +2,9 @@
 
 #include <cstdint>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #if defined(__linux__)
 #include <sys/auxv.h>
 #include <sys/prctl.h>
@@ -13,6 +16,15 @@ namespace rve {
 namespace {
 
 // Numbers of the Linux ABI, stated here because older headers lack them.
+#if defined(__x86_64__)
+// clang 16 has no name for it.
+bool hasF16c() {
+  constexpr unsigned kF16cBit = 1u << 29;  // of ECX in leaf 1
+  unsigned eax, ebx, ecx, edx;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & kF16cBit) != 0;
+}
+#endif
+
 #if defined(__aarch64__)
 // The compiler takes SDOT only with the whole of ARMv8.2-A: asked for as well is what it might use
 // of that by itself, CRC32, atomics (LSE) and RDM. All CPUs with SDOT have them.
@@ -56,8 +68,7 @@ bool cpuHasAvx2() {
 #if defined(__x86_64__)
   // __builtin_cpu_supports also asks the OS (XGETBV) whether it saves the wider registers.
   __builtin_cpu_init();
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("f16c");
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && hasF16c();
 #else
   return false;
 #endif

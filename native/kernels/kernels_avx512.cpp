@@ -2,10 +2,12 @@
 // run only where cpuid and the OS allow (kernels.cpp). What gains nothing from wider registers is
 // taken from the AVX2 table.
 #if defined(__x86_64__)
+#if !defined(__clang__)
 // gcc 12 takes the deliberately undefined operands inside its own AVX-512 header for a mistake of
 // ours (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
 
 #include "kernels/tables.hpp"
