@@ -10,8 +10,9 @@
 namespace rve {
 namespace {
 
-// A segment of this many freezes is worth coding: a smaller one will be merged soon.
-constexpr uint32_t kRecodeFreezes = 4;
+// A segment of this many freezes is worth coding: a smaller one will be merged soon, and other bits
+// or another codebook would then make codes of codes, which lose twice.
+constexpr uint32_t kRecodeFreezes = 8;
 // Share of a segment's records that must belong elsewhere before all are written again; a memory
 // that settles is tidier.
 constexpr double kChangingMin = 0.1;

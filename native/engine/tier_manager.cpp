@@ -299,10 +299,10 @@ Status TierManager::jobFor(const TierPlan& plan, const RowSource& source,
     rows_since_measured_ = 0;
     sampleRows(source, rows, std::min(kFitSampleRows, sampleRowsMax()), &sample);
     outdated = !fits(sample);
-    // A codebook of few samples has few centroids: it grows with the store.
-    const bool grown = codebook_->sampleCount() < kTierTrainRowsMax &&
-                       rows.size() >= 2 * codebook_->sampleCount();
-    outdated = outdated || grown;
+    // A codebook of few samples has few centroids: it grows with the store, as far as samples may.
+    const uint64_t sample_now = std::min<uint64_t>(
+        {rows.size(), sampleRowsMax(), kTierTrainRowsMax});
+    outdated = outdated || sample_now >= 2 * codebook_->sampleCount();
   }
   if (outdated) {
     sample.clear();

@@ -314,6 +314,21 @@ TEST(codes_are_given_what_short_link_lists_leave_of_the_budget) {
   CHECK(used < 1.03 * kRatio);
 }
 
+// A new codebook makes all records be coded anew, from codes: it must be worth that.
+TEST(a_codebook_grows_with_its_sample_and_not_with_the_store) {
+  TestStore s(Metric::kL2, 8);
+  s.options.tiers.codebook_update_rows = 1000;
+  REQUIRE_OK(openAs(s, Profile::kEdge, 0.9));
+  const auto grownTo = [&](uint32_t rows) {
+    while (s.reference.size() < rows) CHECK_OK(s.insert(500, "a"));
+    CHECK_OK(settle(s));
+    return s.engine->stats().codebooks_trained;
+  };
+  CHECK_EQ(grownTo(1000), 1u);
+  CHECK_EQ(grownTo(10000), 2u);
+  CHECK_EQ(grownTo(20000), 2u);
+}
+
 TEST(heat_outlives_a_restart_as_far_as_it_was_written) {
   TestStore s(Metric::kL2, 64);
   REQUIRE_OK(openAs(s, Profile::kPrecise));
