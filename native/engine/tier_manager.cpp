@@ -335,9 +335,12 @@ void TierManager::refit(const TierPlan& plan, const std::vector<RowRef>& rows, u
     return cool_rows * bytes_of[static_cast<size_t>(Tier::kCool)] +
            cold_rows * bytes_of[static_cast<size_t>(Tier::kCold)];
   };
-  const double bytes = bytesAt(job->cool_bits, job->cold_bits) +
-                       plan.overhead * static_cast<double>(rows.size()) -
-                       static_cast<double>(overhead);
+  const double planned = bytesAt(job->cool_bits, job->cold_bits);
+  // Beside the records: the codebook, and 4 bytes a page.
+  const size_t codebook = job->codebook->sampleCount() > 0 ? job->codebook->encode().size() : 0;
+  const double beside = static_cast<double>(codebook) + 4 * planned / context_.layout.page_bytes;
+  const double bytes = planned + plan.overhead * static_cast<double>(rows.size()) -
+                       static_cast<double>(overhead) - beside;
   double least = kNone;
   eachRates([&](float cool, float cold) {
     const double used = bytesAt(cool, cold);
