@@ -54,6 +54,11 @@ double TierManager::budgetOf(uint64_t live) const {
   return options_.profile == Profile::kEdge ? kEdgeRatio * raw : kNone;
 }
 
+bool TierManager::fillsBudget() const {
+  const bool asked_for = options_.bytes_max > 0 || options_.bytes_ratio_max > 0;
+  return asked_for && options_.fill_budget;
+}
+
 TierManager::Overhead TierManager::overheadOf(const Segments& segments, uint64_t live) const {
   Overhead out;
   out.fixed = kFixedChunks * context_.layout.chunk_bytes;
@@ -151,8 +156,7 @@ void TierManager::eachRates(Best best) const {
 // Of all rates that fit, the one that loses least: each bit halves the recall that a code loses, and
 // a hot record is asked for more often than a cold one.
 void TierManager::fitToBudget(const HeatHistogram& heats, double bytes, TierPlan* plan) const {
-  const bool asked_for = options_.bytes_max > 0 || options_.bytes_ratio_max > 0;
-  const bool fills = asked_for && options_.fill_budget;
+  const bool fills = fillsBudget();
   double least = kNone;
   TierPlan chosen = *plan;
   eachRates([&](float cool, float cold) {
@@ -190,8 +194,10 @@ Tier TierManager::wanted(const TierPlan& plan, const Segment& segment, uint32_t 
   Tier next = plan.policy.next(now, heat);
   // The budget does not wait for the dead band between two tiers.
   if (plan.over_budget) next = std::max(next, plan.policy.fresh(heat));
-  // What was lost does not come back: without originals more bytes would hold nothing more.
-  return segment.tiers()->originals() == nullptr ? std::max(now, next) : next;
+  if (segment.tiers()->originals() != nullptr) return next;
+  // What was lost does not come back: without originals more bytes would hold nothing more. And
+  // where others cannot gain by it, none sinks but to keep a budget that was asked for.
+  return fillsBudget() && !plan.over_budget ? now : std::max(now, next);
 }
 
 double TierManager::changing(const TierPlan& plan, const Segment& segment) const {
@@ -275,7 +281,9 @@ bool TierManager::fits(const std::vector<float>& sample) const {
 void TierManager::train(const std::vector<float>& sample) {
   const uint64_t id = codebook_ == nullptr ? 1 : codebook_->id() + 1;
   const TierCodebookOptions options{id, context_.dims, context_.kind, context_.seed()};
-  codebook_ = TierCodebook::train(options, sample.data(), sample.size() / context_.dims);
+  const auto trained = TierCodebook::train(options, sample.data(), sample.size() / context_.dims);
+  // The one that segments will have: only by it are their records known to be of the same codec.
+  if (!context_.shelf->decode(trained->encode(), &codebook_).ok()) codebook_ = trained;
   rows_since_measured_ = 0;
   std::lock_guard lock(mutex_);
   figures_.codebooks_trained++;

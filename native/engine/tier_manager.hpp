@@ -72,6 +72,8 @@ class TierManager {
   void sampleAll(const Segments& segments, uint32_t rows_max, std::vector<float>* out) const;
   void sampleRows(const RowSource& source, const std::vector<RowRef>& rows, uint32_t rows_max,
                   std::vector<float>* out) const;
+  // Whether records may be finer than their heat says, up to a budget that was asked for.
+  bool fillsBudget() const;
   bool fits(const std::vector<float>& sample) const;
   uint32_t sampleRowsMax() const;
   void train(const std::vector<float>& sample);

@@ -314,19 +314,70 @@ TEST(codes_are_given_what_short_link_lists_leave_of_the_budget) {
   CHECK(used < 1.03 * kRatio);
 }
 
-// A new codebook makes all records be coded anew, from codes: it must be worth that.
+// Another codebook makes codes of codes: those that would stay as they are must be worth it.
 TEST(a_codebook_grows_with_its_sample_and_not_with_the_store) {
   TestStore s(Metric::kL2, 8);
   s.options.tiers.codebook_update_rows = 1000;
-  REQUIRE_OK(openAs(s, Profile::kEdge, 0.9));
+  REQUIRE_OK(openAs(s, Profile::kEdge));
+  uint64_t days = 0;
   const auto grownTo = [&](uint32_t rows) {
     while (s.reference.size() < rows) CHECK_OK(s.insert(500, "a"));
+    s.engine->setHeatNow(++days * 24 * kHourMs);
     CHECK_OK(settle(s));
+    CHECK_EQ(rowsIn(s.engine->stats(), Tier::kArchive), rows);
     return s.engine->stats().codebooks_trained;
   };
   CHECK_EQ(grownTo(1000), 1u);
   CHECK_EQ(grownTo(10000), 2u);
   CHECK_EQ(grownTo(20000), 2u);
+}
+
+// With a budget that was asked for nothing sinks but to keep it: the others could not gain by it.
+TEST(what_a_budget_has_room_for_does_not_sink_without_originals) {
+  TestStore s(Metric::kL2, 64);
+  REQUIRE_OK(openAs(s, Profile::kEdge, 0.9));
+  REQUIRE_OK(s.insert(2000, "a"));
+  REQUIRE_OK(s.job(Job::kFreeze));
+  REQUIRE_OK(settle(s));
+  const auto archived = [&] { return rowsIn(s.engine->stats(), Tier::kArchive); };
+  const auto warm = [&] { return rowsIn(s.engine->stats(), Tier::kWarm); };
+  CHECK_EQ(archived(), 0u);
+  const uint64_t before = warm();
+  s.engine->setHeatNow(24 * kHourMs);
+  REQUIRE_OK(settle(s));
+  CHECK_EQ(archived(), 0u);
+  CHECK_EQ(warm(), before);
+  REQUIRE_OK(s.engine->close());
+  REQUIRE_OK(openAs(s, Profile::kEdge));
+  s.engine->setHeatNow(48 * kHourMs);
+  REQUIRE_OK(settle(s));
+  CHECK_EQ(archived(), 2000u);
+}
+
+// What is read of a record stays the same, however often it is merged.
+TEST(records_of_one_codec_are_copied_by_a_merge) {
+  TestStore s(Metric::kL2, 64);
+  REQUIRE_OK(openAs(s, Profile::kEdge));
+  REQUIRE_OK(s.insert(1000, "a"));
+  REQUIRE_OK(s.job(Job::kFreeze));
+  s.engine->setHeatNow(24 * kHourMs);
+  REQUIRE_OK(settle(s));
+  CHECK_EQ(rowsIn(s.engine->stats(), Tier::kArchive), 1000u);
+  const auto embeddingOf = [&](uint64_t id) {
+    std::vector<Record> records;
+    CHECK_OK(s.engine->get({id}, &records));
+    return records.at(0).vector;
+  };
+  std::map<uint64_t, std::vector<float>> before;
+  for (const auto& [id, row] : s.reference) before[id] = embeddingOf(id);
+  REQUIRE_OK(s.insert(1000, "a"));
+  REQUIRE_OK(s.job(Job::kFreeze));
+  s.engine->setHeatNow(48 * kHourMs);
+  REQUIRE_OK(settle(s));
+  CHECK_EQ(rowsIn(s.engine->stats(), Tier::kArchive), 2000u);
+  uint32_t changed = 0;
+  for (const auto& [id, vector] : before) changed += embeddingOf(id) != vector ? 1 : 0;
+  CHECK_EQ(changed, 0u);
 }
 
 TEST(heat_outlives_a_restart_as_far_as_it_was_written) {
