@@ -332,28 +332,6 @@ TEST(a_codebook_grows_with_its_sample_and_not_with_the_store) {
   CHECK_EQ(grownTo(20000), 2u);
 }
 
-// With a budget that was asked for nothing sinks but to keep it: the others could not gain by it.
-TEST(what_a_budget_has_room_for_does_not_sink_without_originals) {
-  TestStore s(Metric::kL2, 64);
-  REQUIRE_OK(openAs(s, Profile::kEdge, 0.9));
-  REQUIRE_OK(s.insert(2000, "a"));
-  REQUIRE_OK(s.job(Job::kFreeze));
-  REQUIRE_OK(settle(s));
-  const auto archived = [&] { return rowsIn(s.engine->stats(), Tier::kArchive); };
-  const auto warm = [&] { return rowsIn(s.engine->stats(), Tier::kWarm); };
-  CHECK_EQ(archived(), 0u);
-  const uint64_t before = warm();
-  s.engine->setHeatNow(24 * kHourMs);
-  REQUIRE_OK(settle(s));
-  CHECK_EQ(archived(), 0u);
-  CHECK_EQ(warm(), before);
-  REQUIRE_OK(s.engine->close());
-  REQUIRE_OK(openAs(s, Profile::kEdge));
-  s.engine->setHeatNow(48 * kHourMs);
-  REQUIRE_OK(settle(s));
-  CHECK_EQ(archived(), 2000u);
-}
-
 // What is read of a record stays the same, however often it is merged.
 TEST(records_of_one_codec_are_copied_by_a_merge) {
   TestStore s(Metric::kL2, 64);
