@@ -80,6 +80,7 @@ include targets/qemu/system.mk
 .PHONY: test
 test:
 	@status=0; \
+	$(MAKE) build $(BUILD)/native_test $(BUILD)/rve-core || status=1; \
 	$(MAKE) generated-check || status=1; \
 	$(MAKE) test-native || status=1; \
 	$(MAKE) test-example-c || status=1; \
