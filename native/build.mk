@@ -121,10 +121,10 @@ $(OBJ)/flags: force
 .PHONY: force
 force:
 
-# A third of a compiler's time goes into the standard headers: they are precompiled, for all files that
-# add no flags but -O1 of their own. Not in the build of AddressSanitizer, so that a missing #include
-# fails `make verify`; that build also keeps the two warnings whose false alarms about sums of strings
-# g++ 12 hushes in a system header, but not in a precompiled one. (clang has rules of its own.)
+# A third of a compiler's time goes into the standard headers: they are precompiled, for all files
+# that add no flags but -O1 of their own. Not in the build of AddressSanitizer, so that a missing
+# #include fails `make verify`; that build also keeps the two warnings whose false alarms about sums of
+# strings g++ 12 hushes in a system header, but not in a precompiled one. (clang has its own rules.)
 IS_CLANG := $(shell $(CXX) --version 2>/dev/null | grep -m 1 clang)
 PRECOMPILED := $(if $(filter address,$(SANITIZE))$(IS_CLANG),,$(OBJ)/precompiled.hpp)
 COMMON_FLAGS := $(RVE_CXXFLAGS)

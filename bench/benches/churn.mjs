@@ -67,7 +67,7 @@ async function slide(set, folder) {
   return { looks, seconds, fileBytes, kernels, live };
 }
 
-/** Shortest answer of TOP_QUERIES queries, their recall of all rows but `gone`, and the gone in them. */
+/** Of TOP_QUERIES queries: shortest answer, recall of all rows but `gone`, and the gone in them. */
 function askAbout(memory, set, gone) {
   let full = K,
     hits = 0,

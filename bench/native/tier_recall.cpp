@@ -3,10 +3,11 @@
 //
 //   tier_recall FOLDER KIND DIMS [QUERIES] [TIER:BITS ...]
 //
-// The codebook is trained on the first 100,000 rows. FOLDER holds base.f32, query.f32 and truth.i32 (100 rows a query, nearest first), as
-// bench/benches/tiers.mjs writes them; KIND is l2 or cosine. Without a list the tiers at their
-// defaults. Prints one line a tier. Bytes are of the whole record: code, factors, noise, number of
-// the centroid. The codebook is shared, so it stands apart. Rates are of thread CPU time.
+// The codebook is trained on the first 100,000 rows. FOLDER holds base.f32, query.f32 and truth.i32
+// (100 rows a query, nearest first), as bench/benches/tiers.mjs writes them; KIND is l2 or cosine.
+// Without a list the tiers at their defaults. Prints one line a tier. Bytes are of the whole record:
+// code, factors, noise, number of the centroid. The codebook is shared, so it stands apart. Rates are
+// of thread CPU time.
 #include <ctime>
 
 #include <cmath>
