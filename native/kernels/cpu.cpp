@@ -15,7 +15,6 @@
 namespace rve {
 namespace {
 
-// Numbers of the Linux ABI, stated here because older headers lack them.
 #if defined(__x86_64__)
 // clang 16 has no name for it.
 bool hasF16c() {
@@ -25,6 +24,7 @@ bool hasF16c() {
 }
 #endif
 
+// Numbers of the Linux ABI, stated here because older headers lack them.
 #if defined(__aarch64__)
 // The compiler takes SDOT only with the whole of ARMv8.2-A: asked for as well is what it might use
 // of that by itself, CRC32, atomics (LSE) and RDM. All CPUs with SDOT have them.
